@@ -7,7 +7,8 @@
     │   └── NoSuchSymbol    the object does not define the routine
     ├── ContractError       a contract, layout or claim, with its line  (exit code 2)
     ├── UsageError          options that contradict each other          (exit code 2)
-    └── Unsupported         the semantics do not cover a construct     (verdict `unsupported`)
+    ├── Unsupported         the semantics do not cover a construct     (verdict `unsupported`)
+    └── Undecided           a bound, or aliasing nothing rules out     (verdict `unknown`)
 """
 
 from __future__ import annotations
@@ -57,3 +58,7 @@ class UsageError(VerifyError):
 
 class Unsupported(VerifyError):
     """A construct outside the semantics: it ends its path, and is never stepped over."""
+
+
+class Undecided(VerifyError):
+    """Something that may be right but was not decided: a loop bound, possible aliasing, a solver limit."""

@@ -1,0 +1,127 @@
+"""The commands: `verify prove`, `verify list`, `verify show`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from verify import __version__, library
+from verify.errors import VerifyError
+from verify.verdict import Exit, Verdict
+
+_COLOURS = {Verdict.PROVED: "green", Verdict.VACUOUS: "yellow", Verdict.UNKNOWN: "yellow",
+            Verdict.UNSUPPORTED: "yellow"}  # fmt: skip
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="verify")
+def cli() -> None:
+    """Prove assembly trampolines on IBM Z correct."""
+
+
+def _names(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in value.split(",") if name.strip()) if value else ()
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--symbol", metavar="S", help="Prove only the routine of this name.")
+@click.option("--contract", metavar="NAME", help="Hold it to this contract (see `verify list contracts`).")
+@click.option("--layout", metavar="NAME", help="Use this struct layout instead of the contract's own.")
+@click.option("--select", metavar="P,..", callback=_names, help="Only these properties.")
+@click.option("--ignore", metavar="P,..", callback=_names, help="All properties but these.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Report format.")
+@click.option("--output", type=click.Path(path_type=Path), help="Write the report to a file.")
+@click.option("--jobs", type=click.IntRange(1), default=1, metavar="N", help="Prove N files at a time.")
+@click.option("--quiet", is_flag=True, help="Say nothing about what is proved.")
+def prove(  # noqa: PLR0913
+    files: tuple[Path, ...], symbol: str | None, contract: str | None, layout: str | None,
+    select: tuple[str, ...], ignore: tuple[str, ...], form: str, output: Path | None, jobs: int, quiet: bool,
+) -> None:  # fmt: skip
+    """Prove the routines of s390x object files.
+
+    Exit code: 0 all proved, 1 something refuted or unconfirmed, 3 something not proved, 2 bad usage or input.
+    """
+    from verify import pipeline
+
+    options = pipeline.Options(symbol, contract, layout, select, ignore)
+    report = pipeline.prove(files, options, jobs)
+    if form == "json":
+        from verify.report import json
+
+        text = json.render(report)
+    else:
+        from verify.report import text as renderer
+
+        colour = output is None and sys.stdout.isatty()
+        text = renderer.render(report, _paint if colour else renderer.plain, quiet=quiet)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        _write(output, text)
+    sys.exit(report.exit_code())
+
+
+def _paint(text: str, verdict: Verdict) -> str:
+    return click.style(text, fg=_COLOURS.get(verdict, "red"), bold=verdict is not Verdict.PROVED)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as problem:
+        raise VerifyError(f"{path}: cannot be written: {problem.strerror}") from problem
+
+
+@cli.command("list")
+@click.argument("what", type=click.Choice(["contracts", "properties", "layouts"]))
+def list_(what: str) -> None:
+    """List the contracts, properties or struct layouts there are."""
+    for name, summary in _listing(what):
+        click.echo(f"{name:<34} {summary}")
+
+
+def _listing(what: str) -> list[tuple[str, str]]:
+    from verify.contracts.layout import load_layout
+    from verify.contracts.load import contract_names, layout_names
+    from verify.contracts.source import read
+
+    root = library.library("models")
+    if what == "contracts":
+        return [(name, str(read(root / f"{name}.toml").table.get("summary", ""))) for name in contract_names(root)]
+    if what == "layouts":
+        return [(name, load_layout(root, name).summary) for name in layout_names(root)]
+    from verify.properties import PROPERTIES
+
+    return [(prop.name, prop.statement) for prop in PROPERTIES]
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--symbol", metavar="S", help="Only the routine of this name.")
+@click.option("--dot", is_flag=True, help="Print the control-flow graph as Graphviz DOT and nothing else.")
+def show(file: Path, symbol: str | None, dot: bool) -> None:
+    """Show a routine: disassembly, and its control-flow graph in text and Graphviz DOT."""
+    from verify.objfile.elf import load
+    from verify.report import listing
+
+    image = load(file)
+    chosen = [image.symbol(symbol)] if symbol else image.routines()
+    click.echo(listing.render(image, chosen, dot_only=dot), nl=False)
+
+
+def main() -> None:
+    """Entry point: one sentence and exit code 2 for everything that the user can put right."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("interrupted", err=True)
+        sys.exit(Exit.BAD_INPUT)
+    except click.ClickException as problem:
+        problem.show()
+        sys.exit(Exit.BAD_INPUT)
+    except (VerifyError, FileNotFoundError) as problem:
+        click.echo(f"verify: {problem}", err=True)
+        sys.exit(Exit.BAD_INPUT)

@@ -1,0 +1,59 @@
+"""Claims: which contract a routine of a file is held to, from the files under proofs/."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePath
+
+from verify.contracts.source import Source, read
+
+_KEYS = ("file", "symbols", "contract", "why", "layout")
+
+
+@dataclass(frozen=True)
+class ProofClaim:
+    """Routines of one file, and the contract (and struct layout, if another than the contract's) they obey."""
+
+    file: str
+    symbols: tuple[str, ...]
+    contract: str
+    layout: str | None
+    why: str
+    source: Path
+
+    def covers_file(self, path: Path) -> bool:
+        """Whether a path ends with this claim's file name, component by component."""
+        wanted, actual = PurePath(self.file).parts, path.resolve().parts
+        return actual[-len(wanted) :] == wanted
+
+    def covers(self, names: Iterable[str]) -> bool:
+        """Whether one of a routine's names fits one of the patterns."""
+        return any(fnmatchcase(name, pattern) for name in names for pattern in self.symbols)
+
+
+def load_claims(root: Path) -> tuple[ProofClaim, ...]:
+    """All claims under proofs/. Raises ContractError."""
+    found: list[ProofClaim] = []
+    for path in sorted(root.glob("*.toml")):
+        source = read(path)
+        source.check_keys(source.table, ("claim",))
+        for entry in source.table.get("claim", []):
+            found.append(_claim(source, entry))
+    return tuple(found)
+
+
+def _claim(source: Source, entry: dict[str, object]) -> ProofClaim:
+    source.check_keys(entry, _KEYS, "claim")
+    symbols = entry.get("symbols")
+    for key in ("file", "contract", "symbols"):
+        if key not in entry:
+            raise source.error(f"a claim needs {key!r}", str(entry.get("file", "claim")))
+    if not isinstance(symbols, list):
+        raise source.error("'symbols' must be a list of names or patterns", "symbols")
+    layout = entry.get("layout")
+    return ProofClaim(
+        str(entry["file"]), tuple(map(str, symbols)), str(entry["contract"]),
+        None if layout is None else str(layout), str(entry.get("why", "")), source.path,
+    )  # fmt: skip

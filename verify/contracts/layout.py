@@ -1,0 +1,116 @@
+"""Struct layouts by name: the only place where an offset is a number.
+
+A layout file holds tables of structs. Fields are `name = offset`, or `name = { at, size, count }`, in bytes; `size`
+of the table is the size of the struct; a range of bytes is `name = [first, end]`. `[const]` holds the kernel's
+constants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from verify.contracts.source import Source, merge, read
+from verify.errors import ContractError
+
+_WORD = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a struct: offset and size in bytes; an array has a count."""
+
+    at: int
+    size: int = _WORD
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Struct:
+    """A struct of the kernel being verified."""
+
+    name: str
+    size: int
+    fields: Mapping[str, Field]
+    ranges: Mapping[str, tuple[int, int]]
+
+    def field(self, path: str) -> Field:
+        """The field of that name; `gprs[14]` is an element of an array. Raises KeyError."""
+        name, _, index = path.partition("[")
+        found = self.fields[name]
+        if not index:
+            return found
+        number = int(index.rstrip("]"))
+        if not 0 <= number < found.count:
+            raise KeyError(path)
+        return Field(found.at + number * found.size, found.size)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All structs and constants of one kernel (or ABI)."""
+
+    name: str
+    summary: str
+    structs: Mapping[str, Struct]
+    constants: Mapping[str, int]
+    path: Path
+
+
+def load_layout(root: Path, name: str) -> Layout:
+    """Load models/layouts/NAME.toml. Raises ContractError."""
+    source, table = _resolve(root, name, ())
+    structs = {}
+    for key, body in table.items():
+        if key in ("summary", "source", "extends", "const"):
+            continue
+        structs[key] = _struct(source, key, body)
+    constants = {key: _number(source, value, "const", key) for key, value in table.get("const", {}).items()}
+    return Layout(name, str(table.get("summary", "")), structs, constants, source.path)
+
+
+def _resolve(root: Path, name: str, seen: tuple[str, ...]) -> tuple[Source, dict[str, Any]]:
+    path = root / "layouts" / f"{name}.toml"
+    if not path.is_file():
+        raise ContractError(path, None, f"there is no layout named {name!r}")
+    source = read(path)
+    base = source.table.get("extends")
+    if base is None:
+        return source, source.table
+    if base in seen or base == name:
+        raise source.error(f"layout {name!r} extends itself", "extends")
+    below = _resolve(root, base, (*seen, name))[1]
+    table = dict(below)
+    for key, value in source.table.items():
+        # A struct is replaced whole: a field that a version dropped must not linger.
+        table[key] = merge(below[key], value) if key == "const" and "const" in below else value
+    return source, table
+
+
+def _struct(source: Source, name: str, body: Any) -> Struct:
+    if not isinstance(body, dict):
+        raise source.error(f"{name!r} must be a table of fields", name)
+    fields: dict[str, Field] = {}
+    ranges: dict[str, tuple[int, int]] = {}
+    for key, value in body.items():
+        if key == "size":
+            continue
+        if isinstance(value, list) and len(value) == 2:
+            ranges[key] = (_number(source, value[0], name, key), _number(source, value[1], name, key))
+        elif isinstance(value, dict):
+            source.check_keys(value, ("at", "size", "count"), name, key)
+            numbers = {part: _number(source, number, name, key) for part, number in value.items()}
+            fields[key] = Field(numbers["at"], numbers.get("size", _WORD), numbers.get("count", 1))
+        else:
+            fields[key] = Field(_number(source, value, name, key))
+    if "size" not in body:
+        raise source.error(f"struct {name!r} has no size", name)
+    return Struct(name, _number(source, body["size"], name, "size"), fields, ranges)
+
+
+def _number(source: Source, value: Any, *where: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise source.error(f"{'.'.join(where)} must be a number of bytes, not {value!r}", *where)
+    return value

@@ -1,0 +1,1 @@
+"""The machine: terms, registers, the program-status word, storage."""

@@ -1,0 +1,588 @@
+"""Terms: SMT-LIB bit-vector expressions that fold while they are built.
+
+A term is hash-consed, so equal terms are the same object, and becomes a Z3 term only when an obligation needs the
+solver. Two normal forms do most of the work of a trampoline proof without any solver: an address is
+`base + constant` (`split`), and bytes put together again are the value they were taken from (`concat` of
+neighbouring `extract`s). Every folding rule is proved by Z3 itself in tests/machine/test_term.py.
+
+Widths are in bits; width 0 is the sort Bool. Bit positions inside `extract` count from the right, as in SMT-LIB;
+IBM bit numbers (0 is the most significant) are converted where the manual is quoted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+from weakref import WeakValueDictionary
+
+BOOL = 0
+
+
+class Origin(Enum):
+    """Where an unknown value comes from; decides what may be concluded from meeting it again."""
+
+    ENTRY = "a register at entry"
+    STORAGE = "storage that the entry protocol defines"
+    CODE = "the address of a section of this object"
+    SYMBOL = "the address of a symbol"
+    LOAD = "storage outside the protected stack, read afresh"
+    RESULT = "the result of a call"
+    FIELD = "a field that a handler may change"
+    STALE = "stack storage that nothing wrote"
+    CLOBBERED = "what a call left in a volatile register"
+    MACHINE = "machine state that is not followed further"
+
+
+INDETERMINATE = frozenset({Origin.STALE, Origin.CLOBBERED})
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """An unknown: its name in reports and SMT-LIB, and where it comes from."""
+
+    name: str
+    origin: Origin
+    note: str = ""
+
+
+class Term:
+    """An immutable expression; build it only with the functions of this module."""
+
+    __slots__ = ("__weakref__", "_leaves", "_z3", "args", "op", "param", "width")
+
+    op: str
+    args: tuple[Term, ...]
+    param: Any
+    width: int
+
+    def __init__(self, op: str, args: tuple[Term, ...], param: Any, width: int) -> None:
+        self.op, self.args, self.param, self.width = op, args, param, width
+        self._leaves: frozenset[Term] | None = None
+        self._z3: Any = None
+
+    def __repr__(self) -> str:
+        return show(self)
+
+    @property
+    def is_const(self) -> bool:
+        """Whether this is a literal (bit vector or Bool)."""
+        return self.op == "const"
+
+    @property
+    def value(self) -> int:
+        """The unsigned value of a literal (Bool: 0 or 1)."""
+        if self.op != "const":
+            raise ValueError(f"{self} is not a literal")
+        return int(self.param)
+
+    @property
+    def leaf(self) -> Leaf | None:
+        """The unknown that this term is, if it is one."""
+        return self.param if self.op == "leaf" else None
+
+    def leaves(self) -> frozenset[Term]:
+        """All unknowns that occur in this term."""
+        if self._leaves is None:
+            if self.op == "leaf":
+                self._leaves = frozenset((self,))
+            else:
+                self._leaves = frozenset().union(*(arg.leaves() for arg in self.args))
+        return self._leaves
+
+
+_pool: WeakValueDictionary[tuple[Any, ...], Term] = WeakValueDictionary()
+
+
+def _make(op: str, args: tuple[Term, ...], param: Any, width: int) -> Term:
+    key = (op, args, param, width)
+    term = _pool.get(key)
+    if term is None:
+        term = Term(op, args, param, width)
+        _pool[key] = term
+    return term
+
+
+# Literals, unknowns ------------------------------------------------------------------------------------------
+
+
+def const(value: int, width: int) -> Term:
+    """Return the literal `value` modulo 2**width."""
+    return _make("const", (), value & ((1 << width) - 1), width)
+
+
+TRUE = _make("const", (), 1, BOOL)
+FALSE = _make("const", (), 0, BOOL)
+
+
+def boolean(value: bool) -> Term:
+    """Return the Bool literal."""
+    return TRUE if value else FALSE
+
+
+def leaf(name: str, width: int, origin: Origin, note: str = "") -> Term:
+    """Return the unknown of that name; equal name, width and origin give the same unknown."""
+    return _make("leaf", (), Leaf(name, origin, note), width)
+
+
+# Base plus constant -------------------------------------------------------------------------------------------
+
+
+def split(term: Term) -> tuple[Term | None, int]:
+    """Return (base, constant) with term == base + constant; base is None for a literal."""
+    if term.op == "const":
+        return None, term.param
+    if term.op == "bvadd" and term.args[1].op == "const":
+        return term.args[0], term.args[1].param
+    return term, 0
+
+
+def offset_from(term: Term, base: Term) -> int | None:
+    """Return the signed constant d with term == base + d (both split), or None when there is no such constant."""
+    root, constant = split(term)
+    other, start = split(base)
+    if root is not other:
+        return None
+    return signed((constant - start) & ((1 << term.width) - 1), term.width)
+
+
+def signed(value: int, width: int) -> int:
+    """Read an unsigned value of `width` bits as two's complement."""
+    return value - (1 << width) if value >> (width - 1) & 1 else value
+
+
+def add(a: Term, b: Term) -> Term:
+    """Sum modulo 2**width, with constants gathered on the right."""
+    x, m = split(a)
+    y, n = split(b)
+    constant = (m + n) & ((1 << a.width) - 1)
+    if x is None or y is None:
+        base = x if y is None else y
+        if base is None:
+            return const(constant, a.width)
+    else:
+        base = _make("bvadd", (x, y), None, a.width)
+    return base if constant == 0 else _make("bvadd", (base, const(constant, a.width)), None, a.width)
+
+
+def plus(a: Term, constant: int) -> Term:
+    """Sum of a term and a Python integer."""
+    return add(a, const(constant, a.width))
+
+
+def sub(a: Term, b: Term) -> Term:
+    """Difference modulo 2**width."""
+    x, m = split(a)
+    y, n = split(b)
+    if x is y:
+        return const(m - n, a.width)
+    if y is None:
+        return plus(a, -n)
+    return plus(_make("bvsub", (const(0, a.width) if x is None else x, y), None, a.width), m - n)
+
+
+def neg(a: Term) -> Term:
+    """Two's complement."""
+    return sub(const(0, a.width), a)
+
+
+# Other arithmetic and logic ------------------------------------------------------------------------------------
+
+
+def _mask(width: int) -> int:
+    return (1 << width) - 1
+
+
+def _fold2(op: str, fold: Callable[[int, int, int], int]) -> Callable[[Term, Term], Term]:
+    def build(a: Term, b: Term) -> Term:
+        if a.op == "const" and b.op == "const":
+            return const(fold(a.param, b.param, a.width), a.width)
+        return _make(op, (a, b), None, a.width)
+
+    build.__name__ = op
+    build.__doc__ = f"SMT-LIB {op}."
+    return build
+
+
+def _shift(fold: Callable[[int, int, int], int]) -> Callable[[int, int, int], int]:
+    return lambda a, b, width: fold(a, min(b, width), width)
+
+
+mul = _fold2("bvmul", lambda a, b, _: a * b)
+lshr_ = _fold2("bvlshr", _shift(lambda a, n, _: a >> n))
+shl_ = _fold2("bvshl", _shift(lambda a, n, _: a << n))
+ashr_ = _fold2("bvashr", _shift(lambda a, n, width: signed(a, width) >> n))
+
+
+def shl(a: Term, n: Term) -> Term:
+    """Shift left; a constant count becomes a concatenation, which folds further."""
+    if n.op == "const" and a.op != "const":
+        count = min(n.param, a.width)
+        return concat(extract(a, a.width - 1 - count, 0), const(0, count)) if 0 < count < a.width else (
+            a if count == 0 else const(0, a.width)
+        )
+    return shl_(a, n)
+
+
+def lshr(a: Term, n: Term) -> Term:
+    """Logical shift right; a constant count becomes an extension of an extract, which folds further."""
+    if n.op == "const" and a.op != "const":
+        count = min(n.param, a.width)
+        return zero_extend(extract(a, a.width - 1, count), a.width) if count < a.width else const(0, a.width)
+    return lshr_(a, n)
+
+
+def ashr(a: Term, n: Term) -> Term:
+    """Arithmetic shift right."""
+    return a if n.op == "const" and n.param == 0 else ashr_(a, n)
+
+
+def bvnot(a: Term) -> Term:
+    """Bitwise complement."""
+    if a.op == "const":
+        return const(~a.param, a.width)
+    return a.args[0] if a.op == "bvnot" else _make("bvnot", (a,), None, a.width)
+
+
+def bvand(a: Term, b: Term) -> Term:
+    """Bitwise and; a literal mask splits the other operand into kept and cleared fields."""
+    if a is b:
+        return a
+    if a.op == "const":
+        a, b = b, a
+    if b.op != "const":
+        return _make("bvand", (a, b), None, a.width)
+    if a.op == "const":
+        return const(a.param & b.param, a.width)
+    return _by_runs(b.param, a.width, lambda hi, lo, one: extract(a, hi, lo) if one else const(0, hi - lo + 1))
+
+
+def bvor(a: Term, b: Term) -> Term:
+    """Bitwise or; a literal mask splits the other operand into kept and set fields."""
+    if a is b:
+        return a
+    if a.op == "const":
+        a, b = b, a
+    if b.op == "const":
+        if a.op == "const":
+            return const(a.param | b.param, a.width)
+        return _by_runs(
+            b.param, a.width, lambda hi, lo, one: const(-1, hi - lo + 1) if one else extract(a, hi, lo)
+        )
+    return _or_of_fields(a, b) or _make("bvor", (a, b), None, a.width)
+
+
+def bvxor(a: Term, b: Term) -> Term:
+    """Bitwise exclusive or."""
+    if a is b:
+        return const(0, a.width)
+    if a.op == "const":
+        a, b = b, a
+    if b.op == "const":
+        if a.op == "const":
+            return const(a.param ^ b.param, a.width)
+        if b.param == 0:
+            return a
+        if b.param == _mask(a.width):
+            return bvnot(a)
+    return _make("bvxor", (a, b), None, a.width)
+
+
+def _by_runs(mask: int, width: int, piece: Callable[[int, int, bool], Term]) -> Term:
+    """Concatenate one piece for each run of equal bits in a mask, from the left."""
+    pieces: list[Term] = []
+    hi = width - 1
+    while hi >= 0:
+        one = bool(mask >> hi & 1)
+        lo = hi
+        while lo > 0 and bool(mask >> (lo - 1) & 1) == one:
+            lo -= 1
+        pieces.append(piece(hi, lo, one))
+        hi = lo - 1
+    return concat(*pieces)
+
+
+def _or_of_fields(a: Term, b: Term) -> Term | None:
+    """Merge two concatenations of which one is literally zero wherever the other is not (sllg + or, risbg)."""
+    if "concat" not in (a.op, b.op) and "zero_extend" not in (a.op, b.op):
+        return None
+    cuts = sorted({*_cuts(a), *_cuts(b)}, reverse=True)
+    pieces = []
+    for hi, lo in zip(cuts, cuts[1:], strict=False):
+        x, y = extract(a, hi - 1, lo), extract(b, hi - 1, lo)
+        if x.op == "const" and x.param == 0:
+            pieces.append(y)
+        elif y.op == "const" and y.param == 0:
+            pieces.append(x)
+        elif x.op == "const" and y.op == "const":
+            pieces.append(const(x.param | y.param, x.width))
+        else:
+            return None
+    return concat(*pieces)
+
+
+def _cuts(term: Term) -> list[int]:
+    """Bit positions at which the pieces of a concatenation begin and end."""
+    if term.op == "zero_extend":
+        return [term.width, *_cuts(term.args[0])]
+    if term.op != "concat":
+        return [term.width, 0]
+    cuts, at = [term.width], term.width
+    for piece in term.args:
+        at -= piece.width
+        cuts.append(at)
+    return cuts
+
+
+# Taking apart and putting together --------------------------------------------------------------------------------
+
+
+def extract(a: Term, hi: int, lo: int) -> Term:
+    """Bits hi..lo, counted from the right, both included."""
+    width = hi - lo + 1
+    if width == a.width:
+        return a
+    if a.op == "const":
+        return const(a.param >> lo, width)
+    if a.op == "extract":
+        inner = a.param[1]
+        return extract(a.args[0], hi + inner, lo + inner)
+    if a.op == "concat":
+        return _extract_concat(a, hi, lo)
+    if a.op == "zero_extend":
+        body = a.args[0]
+        if lo >= body.width:
+            return const(0, width)
+        if hi < body.width:
+            return extract(body, hi, lo)
+        return zero_extend(extract(body, body.width - 1, lo), width)
+    if a.op == "sign_extend" and hi < a.args[0].width:
+        return extract(a.args[0], hi, lo)
+    if lo == 0 and a.op in ("bvadd", "bvsub"):
+        build = add if a.op == "bvadd" else sub
+        return build(extract(a.args[0], hi, 0), extract(a.args[1], hi, 0))
+    if a.op in ("bvand", "bvor", "bvxor"):
+        return _BITWISE[a.op](extract(a.args[0], hi, lo), extract(a.args[1], hi, lo))
+    if a.op == "ite":
+        return ite(a.args[0], extract(a.args[1], hi, lo), extract(a.args[2], hi, lo))
+    return _make("extract", (a,), (hi, lo), width)
+
+
+_BITWISE = {"bvand": bvand, "bvor": bvor, "bvxor": bvxor}
+
+
+def _extract_concat(a: Term, hi: int, lo: int) -> Term:
+    pieces = []
+    top = a.width
+    for piece in a.args:
+        bottom = top - piece.width
+        h, low = min(hi, top - 1), max(lo, bottom)
+        if h >= low:
+            pieces.append(extract(piece, h - bottom, low - bottom))
+        top = bottom
+    return concat(*pieces)
+
+
+def concat(*parts: Term) -> Term:
+    """Concatenate, most significant part first; neighbouring extracts and literals are joined again."""
+    flat: list[Term] = []
+    for part in parts:
+        for piece in part.args if part.op == "concat" else (part,):
+            if piece.width == 0:
+                continue
+            joined = _join(flat[-1], piece) if flat else None
+            if joined is None:
+                flat.append(piece)
+            else:
+                flat[-1] = joined
+    if len(flat) == 1:
+        return flat[0]
+    width = sum(piece.width for piece in flat)
+    if flat[0].op == "const" and flat[0].param == 0:
+        return zero_extend(concat(*flat[1:]), width)
+    return _make("concat", tuple(flat), None, width)
+
+
+def _join(a: Term, b: Term) -> Term | None:
+    if a.op == "const" and b.op == "const":
+        return const(a.param << b.width | b.param, a.width + b.width)
+    if a.op == "extract" and b.op == "extract" and a.args[0] is b.args[0] and a.param[1] == b.param[0] + 1:
+        return extract(a.args[0], a.param[0], b.param[1])
+    return None
+
+
+def zero_extend(a: Term, width: int) -> Term:
+    """Widen with zeros to `width` bits."""
+    if width == a.width:
+        return a
+    if a.op == "const":
+        return const(a.param, width)
+    body = a.args[0] if a.op == "zero_extend" else a
+    return _make("zero_extend", (body,), width - body.width, width)
+
+
+def sign_extend(a: Term, width: int) -> Term:
+    """Widen with the sign bit to `width` bits."""
+    if width == a.width:
+        return a
+    if a.op == "const":
+        return const(signed(a.param, a.width), width)
+    return _make("sign_extend", (a,), width - a.width, width)
+
+
+# Bool ----------------------------------------------------------------------------------------------------------------
+
+
+def eq(a: Term, b: Term) -> Term:
+    """Equality of two terms of the same sort."""
+    if a is b:
+        return TRUE
+    if a.op == "const" and b.op == "const":
+        return FALSE
+    if a.width != BOOL:
+        x, m = split(a)
+        y, n = split(b)
+        if x is y:
+            return boolean(m == n)
+        if x is not None and y is not None and (m or n):
+            return eq(x, plus(y, n - m)) if m else _make("=", (a, b), None, BOOL)
+    if a.op == "const":
+        a, b = b, a
+    if b.op == "const":
+        if a.op == "ite" and a.args[1].op == "const" and a.args[2].op == "const":
+            return ite(a.args[0], eq(a.args[1], b), eq(a.args[2], b))
+        if a.op == "zero_extend":
+            body = a.args[0]
+            return eq(body, const(b.param, body.width)) if b.param >> body.width == 0 else FALSE
+        if a.width == BOOL:
+            return a if b is TRUE else not_(a)
+    return _make("=", (a, b), None, BOOL)
+
+
+def _compare(op: str, fold: Callable[[int, int, int], bool], reflexive: bool) -> Callable[[Term, Term], Term]:
+    def build(a: Term, b: Term) -> Term:
+        if a is b:
+            return boolean(reflexive)
+        if a.op == "const" and b.op == "const":
+            return boolean(fold(a.param, b.param, a.width))
+        return _make(op, (a, b), None, BOOL)
+
+    build.__name__ = op
+    build.__doc__ = f"SMT-LIB {op}."
+    return build
+
+
+ult = _compare("bvult", lambda a, b, _: a < b, False)
+ule = _compare("bvule", lambda a, b, _: a <= b, True)
+slt = _compare("bvslt", lambda a, b, w: signed(a, w) < signed(b, w), False)
+sle = _compare("bvsle", lambda a, b, w: signed(a, w) <= signed(b, w), True)
+
+
+def not_(a: Term) -> Term:
+    """Negation."""
+    if a.op == "const":
+        return boolean(a is FALSE)
+    return a.args[0] if a.op == "not" else _make("not", (a,), None, BOOL)
+
+
+def and_(*args: Term) -> Term:
+    """Conjunction; of nothing: true."""
+    return _junction("and", args, unit=TRUE, zero=FALSE)
+
+
+def or_(*args: Term) -> Term:
+    """Disjunction; of nothing: false."""
+    return _junction("or", args, unit=FALSE, zero=TRUE)
+
+
+def _junction(op: str, args: Iterable[Term], unit: Term, zero: Term) -> Term:
+    kept: dict[Term, None] = {}
+    for arg in args:
+        for part in arg.args if arg.op == op else (arg,):
+            if part is zero or not_(part) in kept:
+                return zero
+            if part is not unit:
+                kept[part] = None
+    if not kept:
+        return unit
+    return next(iter(kept)) if len(kept) == 1 else _make(op, tuple(kept), None, BOOL)
+
+
+def ite(condition: Term, then: Term, other: Term) -> Term:
+    """If-then-else over any sort."""
+    if condition.op == "const":
+        return then if condition is TRUE else other
+    if then is other:
+        return then
+    if then.width == BOOL:
+        return or_(and_(condition, then), and_(not_(condition), other))
+    return _make("ite", (condition, then, other), None, then.width)
+
+
+def bool_to_bv(a: Term, width: int) -> Term:
+    """1 where the Bool is true, else 0."""
+    return ite(a, const(1, width), const(0, width))
+
+
+# Reading and evaluating -----------------------------------------------------------------------------------------------
+
+
+_INFIX = {"bvadd": "+", "bvsub": "-", "bvand": "&", "bvor": "|", "bvxor": "^", "=": "==", "bvult": "<u",
+          "bvule": "<=u", "bvslt": "<s", "bvsle": "<=s", "bvshl": "<<", "bvlshr": ">>u", "bvashr": ">>s",
+          "bvmul": "*"}  # fmt: skip
+
+
+def show(term: Term) -> str:
+    """Write a term for people, in the manner of the contract language."""
+    if term.op == "const":
+        if term.width == BOOL:
+            return "true" if term.param else "false"
+        return str(term.param) if term.param < 10 else hex(term.param)
+    if term.op == "leaf":
+        return str(term.param.name)
+    base, constant = split(term)
+    if base is not None and constant:
+        value = signed(constant, term.width)
+        return f"{show(base)} {'-' if value < 0 else '+'} {abs(value)}"
+    if term.op in _INFIX:
+        return f"({show(term.args[0])} {_INFIX[term.op]} {show(term.args[1])})"
+    if term.op == "extract":
+        return f"{show(term.args[0])}[{term.param[0]}:{term.param[1]}]"
+    if term.op == "ite":
+        return f"({show(term.args[1])} if {show(term.args[0])} else {show(term.args[2])})"
+    return f"{term.op}({', '.join(map(show, term.args))})"
+
+
+def substitute(term: Term, mapping: dict[Term, Term]) -> Term:
+    """Replace unknowns and fold again."""
+    memo: dict[Term, Term] = {}
+
+    def go(node: Term) -> Term:
+        found = mapping.get(node) or memo.get(node)
+        if found is None:
+            found = node
+            if node.args:
+                args = tuple(map(go, node.args))
+                if any(new is not old for new, old in zip(args, node.args, strict=True)):
+                    found = rebuild(node, args)
+            memo[node] = found
+        return found
+
+    return go(term)
+
+
+def rebuild(node: Term, args: tuple[Term, ...]) -> Term:
+    """Build `node` again over other arguments, through the folding constructors."""
+    if node.op == "extract":
+        return extract(args[0], *node.param)
+    if node.op in ("zero_extend", "sign_extend"):
+        return (zero_extend if node.op == "zero_extend" else sign_extend)(args[0], node.width)
+    return _BUILD[node.op](*args)
+
+
+_BUILD: dict[str, Callable[..., Term]] = {
+    "bvadd": add, "bvsub": sub, "bvmul": mul, "bvand": bvand, "bvor": bvor, "bvxor": bvxor, "bvnot": bvnot,
+    "bvshl": shl, "bvlshr": lshr, "bvashr": ashr, "concat": concat, "=": eq, "bvult": ult, "bvule": ule,
+    "bvslt": slt, "bvsle": sle, "not": not_, "and": and_, "or": or_, "ite": ite,
+}  # fmt: skip

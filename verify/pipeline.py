@@ -1,0 +1,223 @@
+"""The arrow of the charter as code: object file to report.
+
+object file -> Image -> Routine (+ Contract) -> Path* -> Obligation* -> Query -> Answer -> Finding -> Report
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from verify import library, routine
+from verify.contracts.claims import ProofClaim, load_claims
+from verify.contracts.load import contract_names, load_contract, symbol_numbers
+from verify.contracts.schema import Contract
+from verify.contracts.source import read
+from verify.errors import ContractError, InputError, UsageError
+from verify.objfile.elf import load
+from verify.objfile.image import Image, Symbol
+from verify.properties import PROPERTIES, Property
+from verify.report.report import FileReport, Finding, Report, RoutineReport
+from verify.verdict import Verdict
+
+_KERNEL_SECTIONS = ("__ftrace", ".modinfo", "__ksymtab", ".s390_", ".kprobes.text", ".altinstr", "__bug_table",
+                    "___kcrctab", ".discard", ".init.text", ".noinstr.text")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asked for."""
+
+    symbol: str | None = None
+    contract: str | None = None
+    layout: str | None = None
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+
+    def properties(self) -> tuple[Property, ...]:
+        """The chosen properties. Raises UsageError for a name that is none."""
+        known = {prop.name for prop in PROPERTIES}
+        for name in (*self.select, *self.ignore):
+            if name not in known:
+                raise UsageError(f"there is no property {name!r}; known: {', '.join(sorted(known))}")
+        chosen = tuple(
+            prop
+            for prop in PROPERTIES
+            if (not self.select or prop.name in self.select) and prop.name not in self.ignore
+        )
+        if not chosen:
+            raise UsageError("--select and --ignore leave no property to prove")
+        return chosen
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A routine, the contract it is held to, and why this one."""
+
+    symbol: Symbol
+    contract: Contract
+    reason: str
+
+
+def prove(paths: Sequence[Path], options: Options, jobs: int = 1) -> Report:
+    """Prove every routine of every file. Raises ContractError and UsageError; bad inputs become findings."""
+    options.properties()
+    if options.contract is not None and "{" not in "".join(_contract_symbols(options.contract)):
+        load_contract(library.library("models"), options.contract, options.layout)
+    if jobs > 1 and len(paths) > 1:
+        from concurrent.futures import ProcessPoolExecutor
+
+        with ProcessPoolExecutor(min(jobs, len(paths))) as pool:
+            files = tuple(pool.map(prove_file, paths, [options] * len(paths)))
+    else:
+        files = tuple(prove_file(path, options) for path in paths)
+    return Report(files, versions())
+
+
+def prove_file(path: Path, options: Options) -> FileReport:
+    """Prove the routines of one file; an unusable input is a finding that names it."""
+    try:
+        image = load(path)
+        choices = choose(image, options)
+    except InputError as problem:
+        return FileReport(str(path), troubles=(_trouble(path, problem),))
+    reports = tuple(_prove_routine(path, image, choice, options) for choice in choices)
+    return FileReport(str(path), reports)
+
+
+def _trouble(path: Path, problem: InputError) -> Finding:
+    return Finding(str(path), None, None, None, Verdict.ERROR, str(problem))
+
+
+def _prove_routine(path: Path, image: Image, choice: Choice, options: Options) -> RoutineReport:
+    name = choice.symbol.name
+    try:
+        outcome = routine.prove(str(path), image, choice.symbol, choice.contract, options.properties())
+    except Exception as crash:  # a crash costs one routine, never the run, and is never a pass
+        finding = Finding(
+            str(path), name, choice.contract.name, None, Verdict.UNKNOWN,
+            f"internal error, please report it: {type(crash).__name__}: {crash}",
+        )  # fmt: skip
+        return RoutineReport(str(path), name, choice.contract.name, choice.reason, (finding,))
+    return replace(outcome, reason=choice.reason)
+
+
+# Which routines, under which contracts --------------------------------------------------------------------------------
+
+
+def choose(image: Image, options: Options) -> list[Choice]:
+    """The routines to prove. Raises InputError when there are none, UsageError when the choice is not clear."""
+    routines = image.routines()
+    if not routines:
+        raise InputError(image.path, "defines no routine (no function symbol in an executable section)")
+    if options.symbol is not None:
+        chosen = image.symbol(options.symbol)
+        return [_choice(image, chosen, options)]
+    if options.contract is not None:
+        return [_choice(image, symbol, options) for symbol in _for_contract(image, routines, options.contract)]
+    inner = _inner_labels(image)
+    return [_choice(image, symbol, options) for symbol in routines if not inner & set(_names(image, symbol))]
+
+
+def _names(image: Image, symbol: Symbol) -> tuple[str, ...]:
+    if symbol.place is None:
+        return (symbol.name,)
+    return tuple(dict.fromkeys((symbol.name, *image.aliases(symbol.place))))
+
+
+def _for_contract(image: Image, routines: Sequence[Symbol], contract: str) -> list[Symbol]:
+    """The routines that a contract names, or the only one there is."""
+    patterns = _contract_symbols(contract)
+    named = [s for s in routines if any(_fits(patterns, name) for name in _names(image, s))]
+    if named:
+        return named
+    if len(routines) == 1:
+        return [routines[0]]
+    names = ", ".join(symbol.name for symbol in routines[:8])
+    raise UsageError(f"{image.path}: which routine is held to {contract}? choose with --symbol: {names}")
+
+
+def _fits(patterns: Iterable[str], name: str) -> bool:
+    patterns = list(patterns)
+    return name in patterns or bool(symbol_numbers(patterns, name))
+
+
+@cache
+def _contract_symbols(name: str) -> tuple[str, ...]:
+    """The symbols that a contract says it is for, its own or inherited."""
+    root = library.library("models")
+    seen = set()
+    while name not in seen:
+        seen.add(name)
+        path = root / f"{name}.toml"
+        if not path.is_file():
+            break
+        table = read(path).table
+        if "symbols" in table:
+            return tuple(table["symbols"])
+        name = str(table.get("extends", name))
+    return ()
+
+
+@cache
+def _claims() -> tuple[ProofClaim, ...]:
+    return load_claims(library.library("proofs"))
+
+
+def _claims_on(image: Image) -> list[ProofClaim]:
+    return [claim for claim in _claims() if claim.covers_file(image.path)]
+
+
+def _inner_labels(image: Image) -> set[str]:
+    """Labels inside routines, named by the contracts that this file's claims apply: no routines of their own."""
+    root = library.library("models")
+    claims = _claims_on(image)
+    found: set[str] = set()
+    for claim in claims:
+        if "{" not in "".join(_contract_symbols(claim.contract)):
+            found |= set(load_contract(root, claim.contract, claim.layout).inner)
+    claimed = {s.name for s in image.routines() for c in claims if c.covers(_names(image, s))}
+    return found - claimed
+
+
+def _choice(image: Image, symbol: Symbol, options: Options) -> Choice:
+    root = library.library("models")
+    names = _names(image, symbol)
+    if options.contract is not None:
+        fitting = next((n for n in names if _fits(_contract_symbols(options.contract), n)), symbol.name)
+        contract = load_contract(root, options.contract, options.layout, fitting)
+        return Choice(symbol, contract, "asked for with --contract")
+    for claim in _claims_on(image):
+        if claim.covers(names):
+            contract = load_contract(root, claim.contract, options.layout or claim.layout, symbol.name)
+            return Choice(symbol, contract, f"claimed in proofs/{claim.source.name}")
+    name, why = _default(image)
+    return Choice(symbol, load_contract(root, name, options.layout), why + _hint(names))
+
+
+def _default(image: Image) -> tuple[str, str]:
+    """The ABI contract for a routine that nothing is claimed about."""
+    for section in image.section_names():
+        if section.startswith(_KERNEL_SECTIONS):
+            return "abi/s390x-linux-kernel", f"no claim; kernel code, since there is a section {section}"
+    return "abi/s390x-elf", "no claim; user code, since there is no section that only kernels have"
+
+
+def _hint(names: tuple[str, ...]) -> str:
+    root = library.library("models")
+    fitting = [c for c in contract_names(root) if any(_fits(_contract_symbols(c), name) for name in names)]
+    return f"; --contract knows {', '.join(fitting)}" if fitting else ""
+
+
+def versions() -> dict[str, str]:
+    """Versions of this tool and of what its verdicts rest on."""
+    from importlib.metadata import version
+
+    from verify import __version__
+
+    return {"version": __version__, **{name: version(name) for name in ("pyvex", "cle", "z3-solver")}}
+
+
+__all__ = ["Choice", "ContractError", "Options", "choose", "prove", "prove_file", "versions"]

@@ -1,0 +1,50 @@
+"""call-abi: what every callee may rely on (s390x psABI, "Function Calling Sequence")."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from verify.machine.state import OLD_R15
+from verify.machine.term import boolean, const, eq, extract, offset_from
+from verify.properties.base import Obligation, Property, Run, anchor
+from verify.walk.path import CallMade, Path
+
+
+def obligations(run: Run) -> Iterator[Obligation]:
+    """At each call: r15 aligned, its save area free, the return address in r14 leads back into the routine."""
+    for path in run.exits():
+        yield anchor(path, "every call keeps the calling convention")
+        for made in path.calls:
+            yield from _at_call(run, path, made)
+
+
+def _at_call(run: Run, path: Path, made: CallMade) -> Iterator[Obligation]:
+    r15, name = made.state.gpr[15], made.spec.name
+    sp = made.state.sp
+    area = run.contract.layout.structs["stack_frame"].size
+    yield Obligation(
+        f"r15 is a multiple of 8 at the call of {name}", eq(extract(r15, 2, 0), const(0, 3)), path, made.at,
+        f"r15 at the call of {name}", found=r15,
+    )  # fmt: skip
+    yield Obligation(
+        f"0..{area - 1}(r15) is free at the call of {name}", boolean(sp is not None and sp <= 0), path, made.at,
+        f"the save area for {name}", found=r15, reason=f"r15 is {r15}, above r15 at entry",
+    )  # fmt: skip
+    handed = run.contract.handed
+    if handed is not None and made.struct is not None and sp is not None:
+        base = offset_from(made.struct, OLD_R15)
+        clear = base is not None and base >= sp + area
+        yield Obligation(
+            f"{handed.name} does not overlap the save area of {name}", boolean(clear), path, made.at,
+            f"struct {handed.type}", reason=f"{made.struct} lies below r15 + {area}",
+        )  # fmt: skip
+
+
+PROPERTY = Property(
+    name="call-abi",
+    statement="at every call r15 is 8-byte aligned, 0..159(r15) is free for the callee, the return address is in r14",
+    proved="every call keeps the calling convention",
+    refuted="{what} breaks the calling convention",
+    states=lambda contract: contract.call_abi,
+    obligations=obligations,
+)

@@ -1,0 +1,1 @@
+"""From obligations to verdicts: queries, the solver, vacuity."""

@@ -1,0 +1,147 @@
+"""Obligations to findings: decide each, join what is one mistake, and never call an empty claim proved."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from verify.machine.term import FALSE, TRUE, Term, and_, not_
+from verify.objfile.image import Place
+from verify.properties.base import Obligation, Property, Run
+from verify.prove.smt import Model, Solver, SolverLimit
+from verify.verdict import Verdict
+from verify.walk.path import Path
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An obligation that does not hold, with the solver's counterexample if it has one."""
+
+    obligation: Obligation
+    verdict: Verdict
+    model: Model | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What became of one property of one routine."""
+
+    property: Property
+    verdict: Verdict
+    failures: tuple[Failure, ...]
+    at: Place | None
+    checked: int
+
+
+class Decider:
+    """Decides obligations under the contract's assumptions."""
+
+    def __init__(self, solver: Solver, assumptions: tuple[Term, ...]) -> None:
+        self.solver = solver
+        self.assumptions = assumptions
+        self._reach: dict[int, bool] = {}
+        self._kept: list[Path] = []  # keeps the paths alive that `_reach` names by identity
+
+    def reachable(self, path: Path) -> bool:
+        """Whether some start state takes this path. Raises SolverLimit."""
+        known = self._reach.get(id(path))
+        if known is None:
+            known = self.solver.satisfy([*self.assumptions, *path.state.conditions]) is not None
+            self._reach[id(path)] = known
+            self._kept.append(path)
+        return known
+
+    def feasible(self, conditions: list[Term]) -> bool:
+        """Whether a branch inside a loop can be taken; what is not decided counts as possible."""
+        try:
+            return self.solver.satisfy([*self.assumptions, *conditions]) is not None
+        except SolverLimit:
+            return True
+
+    def decide(self, prop: Property, run: Run) -> Decision:
+        """Decide one property over all paths of a run."""
+        obligations = list(prop.obligations(run))
+        live: list[Obligation] = []
+        failures: list[Failure] = []
+        for obligation in obligations:
+            try:
+                if self.reachable(obligation.path):
+                    live.append(obligation)
+            except SolverLimit as limit:
+                failures.append(Failure(obligation, Verdict.UNKNOWN, None, f"path condition: {limit}"))
+        failures += self._check(live)
+        failures += self._vacuous(live)
+        if not live and not failures:
+            return Decision(prop, Verdict.VACUOUS, (), None, 0)
+        return Decision(prop, _worst(failures), tuple(_join(failures)), None, len(live))
+
+    def _check(self, obligations: list[Obligation]) -> list[Failure]:
+        """One query a path where everything holds; then obligation by obligation."""
+        groups: dict[tuple[int, tuple[Term, ...]], list[Obligation]] = defaultdict(list)
+        failures = []
+        for obligation in obligations:
+            if obligation.goal is not TRUE:
+                groups[id(obligation.path), obligation.given].append(obligation)
+        for group in groups.values():
+            if not self._all_hold(group):
+                failures += [failure for one in group if (failure := self._one(one))]
+        return failures
+
+    def _premises(self, obligation: Obligation) -> list[Term]:
+        return [*self.assumptions, *obligation.path.state.conditions, *obligation.given]
+
+    def _all_hold(self, group: list[Obligation]) -> bool:
+        if any(one.goal is FALSE for one in group):
+            return False
+        goal = not_(and_(*[one.goal for one in group]))
+        try:
+            return self.solver.satisfy([*self._premises(group[0]), goal]) is None
+        except SolverLimit:
+            return False
+
+    def _one(self, obligation: Obligation) -> Failure | None:
+        try:
+            model = self.solver.satisfy([*self._premises(obligation), not_(obligation.goal)])
+        except SolverLimit as limit:
+            return Failure(obligation, Verdict.UNKNOWN, None, f"the solver gave up: {limit}")
+        if model is None:
+            return None
+        verdict = Verdict.REFUTED if obligation.witness else Verdict.UNCONFIRMED
+        return Failure(obligation, verdict, model)
+
+    def _vacuous(self, obligations: list[Obligation]) -> list[Failure]:
+        """A claim with a `when` must find some path on which that can be."""
+        claims: dict[str, list[Obligation]] = defaultdict(list)
+        for obligation in obligations:
+            if obligation.antecedent is not None:
+                claims[obligation.claim].append(obligation)
+        failures = []
+        for group in claims.values():
+            try:
+                possible = any(
+                    self.solver.satisfy([*self._premises(one), one.antecedent or TRUE]) is not None for one in group
+                )
+            except SolverLimit as limit:
+                failures.append(Failure(group[0], Verdict.UNKNOWN, None, f"the solver gave up: {limit}"))
+                continue
+            if not possible:
+                failures.append(Failure(group[0], Verdict.VACUOUS, None, "what the claim speaks of never happens"))
+        return failures
+
+
+_SEVERITY = (Verdict.REFUTED, Verdict.UNCONFIRMED, Verdict.VACUOUS, Verdict.UNKNOWN, Verdict.PROVED)
+
+
+def _worst(failures: Iterable[Failure]) -> Verdict:
+    found = {failure.verdict for failure in failures} | {Verdict.PROVED}
+    return next(verdict for verdict in _SEVERITY if verdict in found)
+
+
+def _join(failures: list[Failure]) -> list[Failure]:
+    """The same claim about the same thing on several paths is one mistake; the shortest path tells it."""
+    first: dict[tuple[str, str, Verdict], Failure] = {}
+    for failure in sorted(failures, key=lambda f: len(f.obligation.path.places)):
+        first.setdefault((failure.obligation.claim, failure.obligation.what, failure.verdict), failure)
+    return list(first.values())

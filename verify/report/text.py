@@ -1,0 +1,64 @@
+"""Plain text for a terminal: a line a routine, a line a property, counterexamples in full."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from verify.report.report import Finding, Report, RoutineReport
+from verify.verdict import Verdict
+
+Paint = Callable[[str, Verdict], str]
+
+
+def plain(text: str, _verdict: Verdict) -> str:
+    """No colour."""
+    return text
+
+
+def render(report: Report, paint: Paint = plain, *, quiet: bool = False) -> str:
+    """The report as text; `paint` colours a verdict, `quiet` leaves out what is proved."""
+    lines: list[str] = []
+    for file in report.files:
+        for trouble in file.troubles:
+            lines.append(f"{paint('error', Verdict.ERROR)}: {trouble.message}")
+        for routine in file.routines:
+            lines += _routine(routine, paint, quiet)
+    lines.append(_summary(report))
+    return "\n".join(lines) + "\n"
+
+
+def _routine(routine: RoutineReport, paint: Paint, quiet: bool) -> list[str]:
+    shown = [f for f in routine.findings if not (quiet and f.verdict is Verdict.PROVED)]
+    if quiet and not shown:
+        return []
+    lines = [f"{routine.file}: {routine.routine} under {routine.contract} ({routine.reason})"]
+    for finding in shown:
+        lines += _finding(finding, paint)
+    lines += [f"    remark: {remark}" for remark in routine.remarks]
+    if routine.unexecuted:
+        lines.append(f"    not executed on any path: {', '.join(routine.unexecuted)}")
+    if any(finding.assumptions for finding in shown):
+        lines.append("    assuming: " + "; ".join(_assumptions(shown)))
+    lines.append("")
+    return lines
+
+
+def _finding(finding: Finding, paint: Paint) -> list[str]:
+    name = finding.property or "routine"
+    head = f"  {paint(f'{finding.verdict!s:<11}', finding.verdict)}  {name:<18} {finding.message}"
+    if finding.verdict is Verdict.PROVED:
+        return [head]
+    lines = [head + (f" [{finding.address}]" if finding.address else "")]
+    details = (("claim", finding.claim), ("expected", finding.expected), ("found", finding.found),
+               ("path", finding.path))  # fmt: skip
+    return lines + [f"      {key + ':':<10} {value}" for key, value in details if value]
+
+
+def _assumptions(findings: list[Finding]) -> list[str]:
+    return list(dict.fromkeys(text for finding in findings for text in finding.assumptions))
+
+
+def _summary(report: Report) -> str:
+    counts = [f"{number} {verdict}" for verdict, number in report.summary().items() if number]
+    routines = sum(len(file.routines) for file in report.files)
+    return f"{routines} routines: {', '.join(counts) or 'nothing to prove'}"

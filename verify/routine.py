@@ -1,0 +1,220 @@
+"""One routine under one contract: walk, prove, tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from verify import patching
+from verify.contracts.expr import Expr, Undefined
+from verify.contracts.schema import Contract
+from verify.contracts.scope import History, Moment
+from verify.errors import Undecided, Unsupported
+from verify.machine.state import State, entry_state
+from verify.machine.storage import Ranges
+from verify.machine.term import Term, show
+from verify.objfile.image import Image, Place, Symbol
+from verify.properties import Property
+from verify.properties.base import Run
+from verify.properties.no_stale_read import dead_loads
+from verify.prove.decide import Decider, Decision, Failure
+from verify.prove.smt import Solver, SolverLimit
+from verify.report.report import Finding, RoutineReport
+from verify.semantics.code import Code
+from verify.verdict import Verdict
+from verify.walk.explore import explore
+from verify.walk.path import Path, Stop
+
+_ASSUMED = {
+    "symbols": "the addresses of symbols do not lie on the stack",
+    "lowcore": "the lowcore does not lie on the stack",
+    "pointers": "pointers from the caller or from storage do not point into the routine's own frame or its save area",
+}
+
+
+def prove(file: str, image: Image, symbol: Symbol, contract: Contract, chosen: Iterable[Property]) -> RoutineReport:
+    """Prove the chosen properties of one routine. Raises nothing on purpose: trouble is a finding."""
+    assert symbol.place is not None
+    teller = _Teller(file, symbol.name, image, contract)
+    code = Code(image)
+    solver = Solver()
+    try:
+        decider = Decider(solver, assumptions(contract, code, symbol.place))
+        paths = tuple(walk(image, contract, symbol.place, decider))
+        stops = [path for path in paths if isinstance(path.end, Stop) and decider.reachable(path)]
+    except (Unsupported, Undecided, SolverLimit) as problem:
+        verdict = Verdict.UNSUPPORTED if isinstance(problem, Unsupported) else Verdict.UNKNOWN
+        return teller.report([teller.trouble(verdict, str(problem), symbol.place)], ())
+    run = Run(contract, code, paths)
+    stated = [prop for prop in chosen if prop.states(contract)]
+    decisions = [decider.decide(prop, run) for prop in stated]
+    findings = [teller.stopped(path) for path in _distinct(stops)]
+    if not any(decider.reachable(path) for path in run.exits()):
+        if not stops:
+            findings.append(teller.trouble(Verdict.VACUOUS, "no start state reaches an exit", symbol.place))
+        return teller.report(findings, paths)
+    for decision in decisions:
+        if stops and decision.verdict is Verdict.PROVED:
+            continue  # proved only for the paths that were not given up: no verdict
+        findings += teller.decided(decision, symbol.place)
+    if not stated:
+        findings.append(teller.trouble(Verdict.VACUOUS, "the contract states none of these properties", symbol.place))
+    return teller.report(findings, paths)
+
+
+def walk(image: Image, contract: Contract, entry: Place, decider: Decider) -> Iterable[Path]:
+    """All paths in all states of the patch sites; a state that changes nothing on the paths is walked once."""
+    sites = {place for site in contract.patches for place in patching.places(image, site)}
+    for patched, code in patching.states(image, contract):
+        paths = list(explore(code, contract, entry, patched, decider.feasible))
+        yield from paths
+        if not sites & {place for path in paths for place in path.places}:
+            return
+
+
+def assumptions(contract: Contract, code: Code, entry: Place) -> tuple[Term, ...]:
+    """The contract's `assume` as terms."""
+    state = entry_state(code.address(entry), Ranges(()))
+    moment = Moment(contract, code.symbol, state, History())
+    return tuple(_at_entry(expr, moment, state) for expr in contract.assume)
+
+
+def _at_entry(expr: Expr, moment: Moment, _state: State) -> Term:
+    try:
+        return moment.holds(expr)
+    except Undefined as problem:
+        raise Undecided(f"assumption {expr.text!r}: {problem}") from problem
+
+
+def _distinct(stops: list[Path]) -> list[Path]:
+    """One finding for each reason and place, however many paths end there."""
+    found: dict[tuple[object, ...], Path] = {}
+    for path in stops:
+        end = path.end
+        assert isinstance(end, Stop)
+        found.setdefault((end.verdict, end.reason, end.at), path)
+    return list(found.values())
+
+
+class _Teller:
+    """Turns decisions into findings with the words and addresses of one routine."""
+
+    def __init__(self, file: str, routine: str, image: Image, contract: Contract) -> None:
+        self.file, self.routine, self.image, self.contract = file, routine, image, contract
+        self.assumed = tuple(_assumed(contract))
+
+    def finding(self, prop: str | None, verdict: Verdict, message: str, at: Place, **details: str | None) -> Finding:
+        return Finding(
+            self.file, self.routine, self.contract.name, prop, verdict, message, self.address(at),
+            self.assumed, **details,
+        )  # fmt: skip
+
+    def address(self, place: Place) -> str:
+        if not self.image.relocatable:
+            return hex(place.offset)
+        return f"{self.image.space_name(place.space)}+{place.offset:#x}"
+
+    def trouble(self, verdict: Verdict, message: str, at: Place) -> Finding:
+        return self.finding(None, verdict, message, at)
+
+    def stopped(self, path: Path) -> Finding:
+        end = path.end
+        assert isinstance(end, Stop)
+        return self.finding(None, end.verdict, end.reason, end.at, path=path.describe())
+
+    def decided(self, decision: Decision, entry: Place) -> Iterable[Finding]:
+        prop = decision.property
+        if decision.verdict is Verdict.PROVED:
+            yield self.finding(prop.name, Verdict.PROVED, prop.proved, entry)
+            return
+        if decision.verdict is Verdict.VACUOUS and not decision.failures:
+            yield self.finding(prop.name, Verdict.VACUOUS, "no path reaches what this property speaks of", entry)
+            return
+        for failure in decision.failures:
+            yield self.failed(prop, failure)
+
+    def failed(self, prop: Property, failure: Failure) -> Finding:
+        one = failure.obligation
+        sentence = prop.refuted.format(what=one.what)
+        parts = [failure.note or sentence, *([one.reason] if one.reason and not failure.note else [])]
+        path = one.path
+        return self.finding(
+            prop.name, failure.verdict, ": ".join(parts), one.at,
+            claim=one.claim, expected=_shown(one.expected, failure), found=_shown(one.found, failure),
+            path=path.describe(),
+        )  # fmt: skip
+
+    def report(self, findings: list[Finding], paths: Iterable[Path]) -> RoutineReport:
+        paths = tuple(paths)
+        executed = {place: path.code for path in paths for place in path.places}
+        spans = _spans((place, code.fetch(place).length) for place, code in executed.items())
+        remarks = list(dict.fromkeys(remark for path in paths for remark in dead_loads(path)))
+        return RoutineReport(
+            self.file, self.routine, self.contract.name, "", tuple(findings),
+            tuple(self.span(*span) for span in spans), tuple(self.span(*span) for span in self.missing(spans)),
+            tuple(remarks),
+        )  # fmt: skip
+
+    def span(self, first: Place, length: int) -> str:
+        return f"{self.address(first)}..{first.offset + length:#x}"
+
+    def missing(self, spans: list[tuple[Place, int]]) -> list[tuple[Place, int]]:
+        """The bytes of the symbol's own size that no path executed."""
+        symbol = next(s for s in self.image.routines() if self.routine in (s.name, *self.image.aliases(_at(s))))
+        start = _at(symbol)
+        at, end = start.offset, start.offset + symbol.size
+        gaps = []
+        for place, length in spans:
+            if place.space == start.space and place.offset < end and place.offset + length > at:
+                if place.offset > at:
+                    gaps.append((Place(start.space, at), place.offset - at))
+                at = place.offset + length
+        return [*gaps, (Place(start.space, at), end - at)] if at < end else gaps
+
+
+def _at(symbol: Symbol) -> Place:
+    assert symbol.place is not None
+    return symbol.place
+
+
+def _spans(pieces: Iterable[tuple[Place, int]]) -> list[tuple[Place, int]]:
+    """Join neighbouring instructions into spans."""
+    spans: list[tuple[Place, int]] = []
+    for place, length in sorted(pieces):
+        last = spans[-1] if spans else None
+        if last and last[0].space == place.space and last[0].offset + last[1] == place.offset:
+            spans[-1] = (last[0], last[1] + length)
+        else:
+            spans.append((place, length))
+    return spans
+
+
+def _shown(value: Term | None, failure: Failure) -> str | None:
+    """A term, and its value in the counterexample."""
+    if value is None:
+        return None
+    text = show(value)
+    if failure.model is None or value.is_const:
+        return text
+    return f"{text}, for example {failure.model.value(value):#x}"
+
+
+def _assumed(contract: Contract) -> Iterable[str]:
+    yield from (expr.text for expr in contract.assume)
+    yield from (_ASSUMED[kind] for kind in contract.separate)
+    if contract.calls:
+        changed = ", ".join(contract.clobbers)
+        yield f"a callee changes only {changed}, the condition code, its save area and what lies below r15"
+    for call in contract.calls:
+        if call.mutable:
+            yield f"{call.name} changes of the struct only {_fields(call.mutable)}"
+
+
+def _fields(names: tuple[str, ...]) -> str:
+    """`regs.gprs[2], .., regs.gprs[14]` is one range to a reader."""
+    plain = [name for name in names if "[" not in name]
+    arrays: dict[str, list[int]] = {}
+    for name in names:
+        base, _, index = name.partition("[")
+        if index:
+            arrays.setdefault(base, []).append(int(index[:-1]))
+    return ", ".join([*plain, *[f"{base}[{min(n)}..{max(n)}]" for base, n in arrays.items()]])

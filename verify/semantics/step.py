@@ -1,0 +1,133 @@
+"""One instruction: zarch/ first, VEX second, else `unsupported`, by the table's own column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from verify.errors import Unsupported
+from verify.machine.state import Branch, State
+from verify.machine.term import TRUE, Term, add, const, plus
+from verify.objfile.image import Place
+from verify.semantics.code import Code
+from verify.semantics.decode import Instruction
+from verify.semantics.vex import encode
+
+MODE_BITS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """Where control may go instead of the next instruction, and under which condition."""
+
+    condition: Term
+    target: Term
+
+
+@dataclass
+class Step:
+    """An instruction about to be executed on a state.
+
+    `place` is the instruction's own address, to which relative operands refer; `next` is the address of the next
+    sequential instruction, which for the target of an execute instruction is the one after the execute (POP,
+    chapter 7, "EXECUTE RELATIVE LONG").
+    """
+
+    state: State
+    code: Code
+    insn: Instruction
+    place: Place
+    next: Term
+    executed: bool = False
+    jumps: list[Jump] = field(default_factory=list)
+    leaves: Term | None = None
+
+    def field(self, name: str) -> int:
+        """An operand field by its POP name."""
+        return self.insn.fields[name]
+
+    def reg(self, name: str) -> Term:
+        """The 64-bit contents of the general register that an R field names."""
+        return self.state.gpr[self.field(name)]
+
+    def set_reg(self, name: str, value: Term) -> None:
+        """Replace the 64 bits of the general register that an R field names."""
+        self.state.gpr[self.field(name)] = value
+
+    def address(self, number: str = "2") -> Term:
+        """The address of a storage operand: base, index where the format has one, displacement (POP, chapter 5)."""
+        total = const(self.field(f"D{number}"), MODE_BITS)
+        for name in (f"B{number}", f"X{number}"):
+            register = self.insn.fields.get(name, 0)
+            if register:
+                total = add(self.state.gpr[register], total)
+        return total
+
+    def relative(self) -> Term:
+        """The address that the relative operand designates."""
+        return self.code.relative(self.place, self.insn)
+
+    def jump(self, target: Term, condition: Term = TRUE) -> None:
+        """Go to `target` where `condition` holds."""
+        self.jumps.append(Jump(condition, target))
+
+    def jump_indirect(self, target: Term, condition: Term = TRUE) -> None:
+        """Go to an address held in a register or computed from one."""
+        self.state.branches.append(Branch(self.state.pc, self.insn.mnemonic.lower(), self.executed))
+        self.jump(target, condition)
+
+    def link(self, name: str) -> None:
+        """Put the return address into a register."""
+        self.set_reg(name, self.next)
+        self.state.links |= {self.next}
+
+
+Handler = Callable[[Step], None]
+HANDLERS: dict[str, Handler] = {}
+
+
+def insn(*mnemonics: str) -> Callable[[Handler], Handler]:
+    """Register a function as the meaning of these mnemonics."""
+
+    def register(handler: Handler) -> Handler:
+        for mnemonic in mnemonics:
+            if mnemonic in HANDLERS:
+                raise ValueError(f"{mnemonic} has two meanings")
+            HANDLERS[mnemonic] = handler
+        return handler
+
+    return register
+
+
+def family(rows: dict[str, Handler]) -> None:
+    """Register a family by its closing table."""
+    for mnemonic, handler in rows.items():
+        insn(mnemonic)(handler)
+
+
+def perform(step: Step) -> None:
+    """Execute one instruction on the step's state. Raises Unsupported; then the state must not be used."""
+    instruction = step.insn
+    problem = instruction.operand_error
+    if problem is not None:
+        raise Unsupported(problem)
+    handler = HANDLERS.get(instruction.mnemonic)
+    before = step.state.sp
+    if handler is not None:
+        handler(step)
+    elif instruction.spec.source == "vex":
+        if instruction.relative_offset is not None:
+            raise Unsupported(f"{instruction.mnemonic.lower()} is relative and must not reach VEX")
+        encode.execute(step.state, instruction.raw)
+    else:
+        raise Unsupported(f"{instruction.mnemonic.lower()} has no semantics here")
+    step.state.settle(before)
+
+
+def start(state: State, code: Code, place: Place) -> Step:
+    """The step at a place of the code."""
+    instruction = code.fetch(place)
+    return Step(state, code, instruction, place, plus(code.address(place), instruction.length))
+
+
+__all__ = ["HANDLERS", "Handler", "Jump", "Step", "family", "insn", "perform", "start"]

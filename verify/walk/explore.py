@@ -1,0 +1,279 @@
+"""Walk every path of a routine: fork at conditional branches, replace calls by their contracts, stop at bounds.
+
+A routine is its entry and everything reachable inside the image, across symbols and sections. Control leaves it in
+two ways: with a return address into this image pending in r14, which is a call (POP "BRANCH AND SAVE" made that
+address, and control has not come back to it yet), or without one, which is an exit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from verify.contracts import callee
+from verify.contracts.expr import Undefined
+from verify.contracts.schema import Call, Contract
+from verify.contracts.scope import History, Moment
+from verify.errors import Undecided, Unsupported
+from verify.machine.state import OLD_R15, State, Store, entry_state
+from verify.machine.storage import Ranges
+from verify.machine.term import TRUE, Origin, Term, eq, not_, split
+from verify.objfile.image import Place
+from verify.semantics import zarch
+from verify.semantics.code import Code
+from verify.semantics.step import Jump, perform, start
+from verify.verdict import Verdict
+from verify.walk.path import CallMade, Exit, Path, Stop
+
+MOST_VISITS = 64
+MOST_PATHS = 512
+_LINK = 14
+_THUNK = re.compile(r"^__s390_indirect_jump_r(\d+)(?:use_r(\d+))?$")
+
+Feasible = Callable[[list[Term]], bool]
+
+
+@dataclass
+class _Walk:
+    """A path under way."""
+
+    state: State
+    places: list[Place] = field(default_factory=list)
+    visits: Counter[Place] = field(default_factory=Counter)
+    calls: list[CallMade] = field(default_factory=list)
+    history: History = field(default_factory=History)
+
+    def fork(self) -> _Walk:
+        return _Walk(
+            self.state.copy(), list(self.places), self.visits.copy(), list(self.calls), self.history
+        )
+
+
+def explore(
+    code: Code, contract: Contract, entry: Place, patched: tuple[str, ...], feasible: Feasible
+) -> Iterator[Path]:
+    """Yield every path from `entry`. Nothing is cut in silence: a path that was given up ends in a Stop."""
+    assert zarch  # imported for its registrations
+    explorer = _Explorer(code, contract, patched, feasible)
+    waiting = [_Walk(entry_state(code.address(entry), _defined(contract)))]
+    finished = 0
+    while waiting:
+        walk = waiting.pop()
+        if finished + len(waiting) >= MOST_PATHS:
+            yield explorer.ended(walk, Stop(Verdict.UNKNOWN, f"more than {MOST_PATHS} paths", entry))
+            return
+        end = explorer.run(walk, waiting)
+        finished += 1
+        yield explorer.ended(walk, end)
+
+
+def _defined(contract: Contract) -> Ranges:
+    """The stack bytes that hold something at entry: the caller's frame, its back chain, what the protocol stores."""
+    frame = contract.layout.structs["stack_frame"]
+    slots = [*contract.defines, *contract.keeps]
+    return Ranges(((frame.size, None), *[contract.offset(name) for name in slots]))
+
+
+class _Explorer:
+    def __init__(self, code: Code, contract: Contract, patched: tuple[str, ...], feasible: Feasible) -> None:
+        self.code, self.contract, self.patched, self.feasible = code, contract, patched, feasible
+
+    def ended(self, walk: _Walk, end: Exit | Stop) -> Path:
+        return Path(
+            self.code, self.patched, tuple(walk.places), walk.state, tuple(walk.calls), walk.history, end
+        )
+
+    def run(self, walk: _Walk, waiting: list[_Walk]) -> Exit | Stop:
+        """Follow one path to its end; the other sides of its forks go to `waiting`."""
+        place = None
+        try:
+            while True:
+                here = self.code.place(walk.state.pc)
+                if here is not None:
+                    place = here
+                    self.step(walk, here, waiting)
+                elif not self.leave(walk, place):
+                    return Exit(_known(place))
+        except Unsupported as problem:
+            return Stop(Verdict.UNSUPPORTED, str(problem), _known(place))
+        except Undecided as problem:
+            return Stop(Verdict.UNKNOWN, str(problem), _known(place))
+
+    # Inside the image
+
+    def step(self, walk: _Walk, place: Place, waiting: list[_Walk]) -> None:
+        state = walk.state
+        state.links -= {state.pc}
+        walk.visits[place] += 1
+        if walk.visits[place] > MOST_VISITS:
+            raise Undecided(f"a loop through {self.code.image.label(place)} does not end in {MOST_VISITS} rounds")
+        again = walk.visits[place] > 1
+        walk.places.append(place)
+        step = start(state, self.code, place)
+        trace = len(state.stores)
+        try:
+            perform(step)
+        except Unsupported as problem:
+            label = self.code.image.label(place)
+            text = str(problem)
+            raise Unsupported(text if label in text else f"{text}, at {label}") from problem
+        for store in state.stores[trace:]:
+            self.check_separate(store, place)
+        if step.leaves is not None:
+            state.pc = step.leaves
+        else:
+            self.branch(walk, step.jumps, step.next, again, waiting)
+
+    def branch(
+        self, walk: _Walk, jumps: list[Jump], following: Term, again: bool, waiting: list[_Walk]
+    ) -> None:
+        """Go on at the next instruction, or fork for a conditional jump."""
+        state = walk.state
+        if not jumps:
+            state.pc = following
+            return
+        (jump,) = jumps
+        taken, fallen = jump.condition, not_(jump.condition)
+        sides = [(taken, jump.target), (fallen, following)]
+        open_sides = [side for side in sides if self.possible(state, side[0], again)]
+        if not open_sides:
+            raise Undecided("both sides of a branch are impossible: the assumptions contradict")
+        for condition, target in open_sides[1:]:
+            other = walk.fork()
+            _go(other.state, condition, target)
+            waiting.append(other)
+        _go(state, *open_sides[0])
+
+    def possible(self, state: State, condition: Term, again: bool) -> bool:
+        """Leave out a side only when it certainly cannot be; the solver is asked only inside loops."""
+        if condition.is_const:
+            return condition is TRUE
+        if not_(condition) in state.conditions:
+            return False
+        return not again or self.feasible([*state.conditions, condition])
+
+    def check_separate(self, store: Store, place: Place) -> None:
+        """A store that may hit the protected stack stops the path, unless the contract assumes it cannot."""
+        if store.offset is not None:
+            return
+        kind = _kind(store.address)
+        if kind not in self.contract.separate:
+            raise Undecided(
+                f"the store to {store.address} at {self.code.image.label(place)} may hit the stack: "
+                f"the contract does not assume that {kind or 'such an address'} lies elsewhere"
+            )
+        base = split(store.address)[0]
+        if base is not None and self.code.place(base) is not None:
+            target = self.code.place(store.address)
+            if target is not None and self.code.image.code(target, 1):
+                raise Unsupported(f"the store at {self.code.image.label(place)} changes code")
+
+    # Leaving the image
+
+    def leave(self, walk: _Walk, place: Place | None) -> bool:
+        """Handle a target outside the image; False when it is an exit."""
+        state = walk.state
+        if self.thunk(state):
+            return True
+        back = state.gpr[_LINK]
+        spec = self.callee(walk, state.pc)
+        pending = back in state.links
+        if not pending and (spec is None or spec.to is None or self.code.place(back) is None):
+            return False
+        spec = spec or self.next_in_line(walk)
+        if spec is None:
+            target = self.code.describe(state.pc)
+            raise Unsupported(f"calls {target}, which the contract does not name")
+        self.call(walk, spec, _known(place), back)
+        return True
+
+    def thunk(self, state: State) -> bool:
+        """An expoline thunk outside the image is what the contract says it is: a branch to its register."""
+        name = state.pc.leaf.name.removeprefix("&") if state.pc.leaf else ""
+        match = _THUNK.match(name)
+        if match is None or not self.contract.thunks:
+            return False
+        state.pc = state.gpr[int(match.group(1))]
+        if match.group(2):  # the older thunks use a second register as scratch
+            scratch = int(match.group(2))
+            state.gpr[scratch] = state.fresh(f"r{scratch} after {name}", 64, Origin.CLOBBERED)
+        return True
+
+    def callee(self, walk: _Walk, target: Term) -> Call | None:
+        """The declared call that this target is, if any."""
+        made = {call.spec.name for call in walk.calls}
+        for spec in self.contract.calls:
+            if spec.to is None:
+                return spec
+            if spec.name not in made and self.is_target(walk, spec, target):
+                return spec
+        return None
+
+    def is_target(self, walk: _Walk, spec: Call, target: Term) -> bool:
+        assert spec.to is not None
+        try:
+            return self.moment(walk).for_some_read(spec.to, lambda to: eq(target, to)) is TRUE
+        except Undefined:
+            return False
+
+    def next_in_line(self, walk: _Walk) -> Call | None:
+        """The first declared call not made yet: a wrong target is then that call's own finding."""
+        made = {call.spec.name for call in walk.calls}
+        for spec in self.contract.calls:
+            if spec.name not in made and (spec.patch is None or spec.patch in self.patched):
+                return spec
+        return None
+
+    def moment(self, walk: _Walk) -> Moment:
+        return Moment(self.contract, self.code.symbol, walk.state, walk.history)
+
+    def call(self, walk: _Walk, spec: Call, place: Place, back: Term) -> None:
+        state = walk.state
+        struct = self.struct(walk, spec)
+        walk.calls.append(CallMade(spec, place, state.pc, back, state.copy(), walk.history, struct))
+        effect = callee.call(self.contract, spec, state, struct)
+        fields = {**walk.history.fields, **effect.fields}
+        if spec.replaces and effect.result is not None:
+            fields[spec.replaces] = effect.result
+        results = {**walk.history.results, spec.name: effect.result}
+        walk.history = replace(walk.history, results=results, struct=struct, fields=fields)
+        state.pc = back
+        if OLD_R15 in back.leaves() or self.code.place(back) is None:
+            raise Undecided(f"the call of {spec.name} does not return to this object")
+
+    def struct(self, walk: _Walk, spec: Call) -> Term | None:
+        """The address of the struct, bound by the first call that hands it out."""
+        if walk.history.struct is not None or self.contract.handed is None:
+            return walk.history.struct
+        wanted = f"pointer({self.contract.handed.name})"
+        for register, expected in spec.arguments.items():
+            if expected.names == (wanted,):
+                return walk.state.gpr[register]
+        return None
+
+
+def _known(place: Place | None) -> Place:
+    if place is None:
+        raise ValueError("a path ended before its first instruction")
+    return place
+
+
+def _go(state: State, condition: Term, target: Term) -> None:
+    if condition is not TRUE:
+        state.conditions.append(condition)
+    state.pc = target
+
+
+def _kind(address: Term) -> str | None:
+    """Which of the contract's separation assumptions an address would need."""
+    if OLD_R15 in address.leaves():
+        return None
+    base, _ = split(address)
+    if base is None:
+        return "lowcore"
+    origins = {unknown.leaf.origin for unknown in address.leaves() if unknown.leaf is not None}
+    if origins <= {Origin.SYMBOL, Origin.CODE} and base.leaf is not None:
+        return "symbols"
+    return "pointers"
