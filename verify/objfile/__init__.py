@@ -1,0 +1,1 @@
+"""Object file to Image: sections, symbols, routines, relocations as holes."""
