@@ -36,7 +36,7 @@ def _names(_context: click.Context, _parameter: click.Parameter, value: str | No
 @click.option("--output", type=click.Path(path_type=Path), help="Write the report to a file.")
 @click.option("--jobs", type=click.IntRange(1), default=1, metavar="N", help="Prove N files at a time.")
 @click.option("--quiet", is_flag=True, help="Say nothing about what is proved.")
-def prove(  # noqa: PLR0913
+def prove(
     files: tuple[Path, ...], symbol: str | None, contract: str | None, layout: str | None,
     select: tuple[str, ...], ignore: tuple[str, ...], form: str, output: Path | None, jobs: int, quiet: bool,
 ) -> None:  # fmt: skip

@@ -1,14 +1,14 @@
 """The tree of errors that reach a user, each as one sentence.
 
-    VerifyError
-    ├── InputError          an input file that cannot be used          (exit code 2)
-    │   ├── NotElf          not an ELF file, or cut short
-    │   ├── WrongMachine    ELF, but not 64-bit big-endian s390
-    │   └── NoSuchSymbol    the object does not define the routine
-    ├── ContractError       a contract, layout or claim, with its line  (exit code 2)
-    ├── UsageError          options that contradict each other          (exit code 2)
-    ├── Unsupported         the semantics do not cover a construct     (verdict `unsupported`)
-    └── Undecided           a bound, or aliasing nothing rules out     (verdict `unknown`)
+VerifyError
+├── InputError          an input file that cannot be used          (exit code 2)
+│   ├── NotElf          not an ELF file, or cut short
+│   ├── WrongMachine    ELF, but not 64-bit big-endian s390
+│   └── NoSuchSymbol    the object does not define the routine
+├── ContractError       a contract, layout or claim, with its line  (exit code 2)
+├── UsageError          options that contradict each other          (exit code 2)
+├── Unsupported         the semantics do not cover a construct     (verdict `unsupported`)
+└── Undecided           a bound, or aliasing nothing rules out     (verdict `unknown`)
 """
 
 from __future__ import annotations

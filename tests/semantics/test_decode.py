@@ -106,9 +106,7 @@ def test_relative_and_branching_instructions_never_come_from_vex() -> None:
     for row in isa.specs():
         if row.source == "vex":
             assert isa.formats()[row.format].relative is None, row
-    for (
-        mnemonic
-    ) in "EX EXRL BCR BASR SVC MVC XC CLC LNGFR SHHHR STOCFH POPCNT LAE VSTL IPM DSGR LPSWE".split():
+    for mnemonic in "EX EXRL BCR BASR SVC MVC XC CLC LNGFR SHHHR STOCFH POPCNT LAE VSTL IPM DSGR LPSWE".split():
         assert spec(mnemonic).source != "vex", mnemonic
 
 

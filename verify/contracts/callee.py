@@ -119,7 +119,5 @@ def _give_up_locals(contract: Contract, state: State, sp: int) -> None:
 def _entry_values(contract: Contract) -> list[Term]:
     found = [OLD_R15, entry_register(14)]
     for kind, number in registers(contract.preserves):
-        found.append(
-            entry_register(number) if kind == "r" else leaf(f"old.v{number}.left", 64, Origin.ENTRY)
-        )
+        found.append(entry_register(number) if kind == "r" else leaf(f"old.v{number}.left", 64, Origin.ENTRY))
     return found

@@ -1,16 +1,16 @@
 """The contract language: small expressions that read like the psABI, checked when loaded, then turned into terms.
 
-    old.r14, old.cc, old.psw.mask      registers and PSW at entry
-    r14, pc, cc                        the same where the claim is made (a call, or the exit)
-    mem[ADDRESS], old.mem[ADDRESS]     eight bytes of stack storage there, and at entry
-    regs.psw.addr, regs.gprs[14]       a field of the struct handed out, as the handler left it
-    pointer(regs)                      the address of that struct
-    variable.NAME                      the contents of a global variable, as this path read it
-    symbol.NAME                        the address of a symbol
-    CALL.result, called(CALL)          what a call returned; whether it was made
-    stack_frame.back_chain, const.N    offsets and constants from the layout
-    NAME                               an entry of [values]
-    + - * % & | ^ << >>, == != < <= > >=, and or not, A if C else B   (comparisons are unsigned)
+old.r14, old.cc, old.psw.mask      registers and PSW at entry
+r14, pc, cc                        the same where the claim is made (a call, or the exit)
+mem[ADDRESS], old.mem[ADDRESS]     eight bytes of stack storage there, and at entry
+regs.psw.addr, regs.gprs[14]       a field of the struct handed out, as the handler left it
+pointer(regs)                      the address of that struct
+variable.NAME                      the contents of a global variable, as this path read it
+symbol.NAME                        the address of a symbol
+CALL.result, called(CALL)          what a call returned; whether it was made
+stack_frame.back_chain, const.N    offsets and constants from the layout
+NAME                               an entry of [values]
++ - * % & | ^ << >>, == != < <= > >=, and or not, A if C else B   (comparisons are unsigned)
 """
 
 from __future__ import annotations

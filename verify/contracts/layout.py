@@ -113,4 +113,4 @@ def _struct(source: Source, name: str, body: Any) -> Struct:
 def _number(source: Source, value: Any, *where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise source.error(f"{'.'.join(where)} must be a number of bytes, not {value!r}", *where)
-    return value
+    return int(value)

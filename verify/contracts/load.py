@@ -18,7 +18,14 @@ from verify.errors import ContractError, UsageError
 MODE_ITEMS = ("psw-mask", "program-mask", "condition-code", "fpc", "fpc-control", "access-registers",
               "thread-pointer", "addressing-mode")  # fmt: skip
 SEPARATE_ITEMS = ("symbols", "lowcore", "pointers")
-CLAIMED = ("callee-saved", "stack-balanced", "psw-redirect", "redirect-entry", "regs-honoured", "return-value")
+CLAIMED = (
+    "callee-saved",
+    "stack-balanced",
+    "psw-redirect",
+    "redirect-entry",
+    "regs-honoured",
+    "return-value",
+)
 
 _KEYS = ("summary", "source", "extends", "abstract", "layout", "symbols", "inner", "meaning", "assume", "defines",
          "grants", "separate", "writes", "clobbers", "keeps", "tail_calls", "thunks", "variables", "values", "call",
@@ -298,7 +305,10 @@ class _Loader:
                 source.check_keys(source.table.get("patch", {}).get(name, {}), _PATCH_KEYS, "patch", name)
             on = self.typed(body, "on", str, "nop")
             yield PatchSite(
-                name, self.strings(body, "at"), self.typed(body, "assembled", str, ""), None if on == "nop" else on
+                name,
+                self.strings(body, "at"),
+                self.typed(body, "assembled", str, ""),
+                None if on == "nop" else on,
             )
 
     def handed(self) -> Handed | None:

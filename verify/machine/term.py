@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
+from itertools import pairwise
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -219,8 +220,10 @@ def shl(a: Term, n: Term) -> Term:
     """Shift left; a constant count becomes a concatenation, which folds further."""
     if n.op == "const" and a.op != "const":
         count = min(n.param, a.width)
-        return concat(extract(a, a.width - 1 - count, 0), const(0, count)) if 0 < count < a.width else (
-            a if count == 0 else const(0, a.width)
+        return (
+            concat(extract(a, a.width - 1 - count, 0), const(0, count))
+            if 0 < count < a.width
+            else (a if count == 0 else const(0, a.width))
         )
     return shl_(a, n)
 
@@ -267,9 +270,7 @@ def bvor(a: Term, b: Term) -> Term:
     if b.op == "const":
         if a.op == "const":
             return const(a.param | b.param, a.width)
-        return _by_runs(
-            b.param, a.width, lambda hi, lo, one: const(-1, hi - lo + 1) if one else extract(a, hi, lo)
-        )
+        return _by_runs(b.param, a.width, lambda hi, lo, one: const(-1, hi - lo + 1) if one else extract(a, hi, lo))
     return _or_of_fields(a, b) or _make("bvor", (a, b), None, a.width)
 
 
@@ -309,7 +310,7 @@ def _or_of_fields(a: Term, b: Term) -> Term | None:
         return None
     cuts = sorted({*_cuts(a), *_cuts(b)}, reverse=True)
     pieces = []
-    for hi, lo in zip(cuts, cuts[1:], strict=False):
+    for hi, lo in pairwise(cuts):
         x, y = extract(a, hi - 1, lo), extract(b, hi - 1, lo)
         if x.op == "const" and x.param == 0:
             pieces.append(y)

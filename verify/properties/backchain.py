@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from verify.contracts.expr import Undefined
 from verify.machine.state import OLD_R15
-from verify.machine.term import Term, eq, offset_from, plus
+from verify.machine.term import Term, offset_from, plus
 from verify.properties.base import Obligation, Property, Run, equation, impossible
 from verify.walk.path import CallMade, Path
 

@@ -80,7 +80,7 @@ def anchor(path: Path, claim: str) -> Obligation:
     return Obligation(claim, TRUE, path, path.end.at, "")
 
 
-def equation(  # noqa: PLR0913
+def equation(
     claim: str, what: str, found: Term, expected: Term, path: Path, at: Place, antecedent: Term | None = None
 ) -> Obligation:
     """The obligation that a value is the expected one."""

@@ -87,4 +87,3 @@ PROPERTY = Property(
     states=_states,
     obligations=obligations,
 )
-

@@ -42,8 +42,10 @@ def _stray(store: Store, path: Path) -> Obligation:
     where = path.code.place(store.at) or path.end.at
     slot = f"{size} bytes at {stack_name(first)}"
     below = store.sp is not None and first < store.sp
-    why = "lie below r15, where an interrupt may overwrite them" if below else (
-        "are neither in the own frame nor in a slot that the contract grants"
+    why = (
+        "lie below r15, where an interrupt may overwrite them"
+        if below
+        else ("are neither in the own frame nor in a slot that the contract grants")
     )
     return impossible("every store to the stack stays inside", slot, path, where, f"the {slot} {why}")
 

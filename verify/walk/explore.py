@@ -46,9 +46,7 @@ class _Walk:
     history: History = field(default_factory=History)
 
     def fork(self) -> _Walk:
-        return _Walk(
-            self.state.copy(), list(self.places), self.visits.copy(), list(self.calls), self.history
-        )
+        return _Walk(self.state.copy(), list(self.places), self.visits.copy(), list(self.calls), self.history)
 
 
 def explore(
@@ -81,9 +79,7 @@ class _Explorer:
         self.code, self.contract, self.patched, self.feasible = code, contract, patched, feasible
 
     def ended(self, walk: _Walk, end: Exit | Stop) -> Path:
-        return Path(
-            self.code, self.patched, tuple(walk.places), walk.state, tuple(walk.calls), walk.history, end
-        )
+        return Path(self.code, self.patched, tuple(walk.places), walk.state, tuple(walk.calls), walk.history, end)
 
     def run(self, walk: _Walk, waiting: list[_Walk]) -> Exit | Stop:
         """Follow one path to its end; the other sides of its forks go to `waiting`."""
@@ -126,9 +122,7 @@ class _Explorer:
         else:
             self.branch(walk, step.jumps, step.next, again, waiting)
 
-    def branch(
-        self, walk: _Walk, jumps: list[Jump], following: Term, again: bool, waiting: list[_Walk]
-    ) -> None:
+    def branch(self, walk: _Walk, jumps: list[Jump], following: Term, again: bool, waiting: list[_Walk]) -> None:
         """Go on at the next instruction, or fork for a conditional jump."""
         state = walk.state
         if not jumps:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from verify.contracts.schema import Call
 from verify.contracts.scope import History
@@ -53,7 +54,6 @@ class Path:
     calls: tuple[CallMade, ...]
     history: History
     end: Exit | Stop
-    shared: frozenset[str] = frozenset()
 
     def describe(self) -> str:
         """The path as labels of the places where it branched, called and left."""
@@ -61,9 +61,14 @@ class Path:
         label = self.code.image.label
         jumps = [
             f"{label(a)} to {label(b)}"
-            for a, b in zip(self.places, self.places[1:], strict=False)
+            for a, b in pairwise(self.places)
             if not 0 < b.offset - a.offset <= 6 or a.space != b.space
         ]
         calls = [f"call of {made.spec.name} at {label(made.at)}" for made in self.calls]
-        parts = [*([f"{patches} switched on"] if patches else []), *calls, *jumps, f"exit at {label(self.end.at)}"]
+        parts = [
+            *([f"{patches} switched on"] if patches else []),
+            *calls,
+            *jumps,
+            f"exit at {label(self.end.at)}",
+        ]
         return "; ".join(parts)

@@ -12,7 +12,7 @@ from typing import Any
 
 from verify.errors import Unsupported
 from verify.machine.state import State
-from verify.machine.term import TRUE, Term, and_, bool_to_bv, concat, const, extract, ite, not_, zero_extend
+from verify.machine.term import FALSE, TRUE, Term, and_, bool_to_bv, concat, const, extract, ite, not_, zero_extend
 from verify.semantics import cc
 from verify.semantics.vex.lift import ADDRESS, lift
 from verify.semantics.vex.ops import OPERATIONS
@@ -127,7 +127,7 @@ class _Encoder:
     def const(self, expression: Any) -> Term:
         con = expression.con
         if con.type == "Ity_I1":
-            return cc.TRUE if con.value else cc.FALSE
+            return TRUE if con.value else FALSE
         if con.type in ("Ity_F64", "Ity_F32", "Ity_V128"):
             raise Unsupported(f"VEX constant of type {con.type} has no semantics here")
         return const(con.value, _BITS[con.type])

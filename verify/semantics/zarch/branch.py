@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from verify.machine.term import TRUE, Term, concat, const, eq, extract, not_, plus, slt, ult
+from verify.machine.term import TRUE, Term, concat, const, eq, extract, not_, or_, plus, slt, ult
 from verify.semantics import cc
 from verify.semantics.step import Handler, Step, family, insn
 
@@ -119,7 +119,7 @@ def _compared(a: Term, b: Term, mask: int, low: Callable[[Term, Term], Term]) ->
     if mask & 0b1110 == 0b1110:
         return TRUE
     codes = (eq(a, b), low(a, b), low(b, a))
-    return cc.or_(*[code for bit, code in zip((8, 4, 2), codes, strict=True) if mask & bit])
+    return or_(*[code for bit, code in zip((8, 4, 2), codes, strict=True) if mask & bit])
 
 
 def _registers(bits: int, low: Callable[[Term, Term], Term]) -> Handler:

@@ -16,9 +16,7 @@ from verify.semantics.step import Step, insn
 def insert_program_mask(step: Step) -> None:
     """Bits 32-33 zero, condition code into 34-35, program mask into 36-39; bits 0-31 and 40-63 stay."""
     old = step.reg("R1")
-    merged = concat(
-        ibm(old, 0, 31), const(0, 2), cc.value(step.state), step.state.program_mask, ibm(old, 40, 63)
-    )
+    merged = concat(ibm(old, 0, 31), const(0, 2), cc.value(step.state), step.state.program_mask, ibm(old, 40, 63))
     step.set_reg("R1", merged)
 
 

@@ -6,7 +6,7 @@ the address of the current instruction." For the target of an execute instructio
 
 from __future__ import annotations
 
-from verify.machine.term import Term, concat, extract, sign_extend, zero_extend
+from verify.machine.term import Term, concat, eq, extract, sign_extend, zero_extend
 from verify.machine.term import slt as signed_less
 from verify.machine.term import ult as unsigned_less
 from verify.semantics import cc
@@ -52,7 +52,7 @@ def _compare(size: int, bits: int, signed_operand: bool, logical: bool) -> Handl
     def handler(step: Step) -> None:
         a = extract(step.reg("R1"), bits - 1, 0)
         b = extend(step.state.load(step.relative(), size), bits)
-        step.state.set_cc(cc.number(cc.three_way(cc.eq(a, b), less(a, b))))
+        step.state.set_cc(cc.number(cc.three_way(eq(a, b), less(a, b))))
 
     return handler
 

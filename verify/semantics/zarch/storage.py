@@ -11,7 +11,9 @@ from collections.abc import Callable
 
 from verify.errors import Unsupported
 from verify.machine.term import (
+    FALSE,
     Term,
+    and_,
     bvand,
     bvor,
     bvxor,
@@ -69,8 +71,8 @@ def _logical(combine: Callable[[Term, Term], Term]) -> Handler:
                 result = combine(step.state.load(plus(to, at), size), step.state.load(plus(source, at), size))
             step.state.store(plus(to, at), result)
             zero.append(eq(result, const(0, result.width)))
-        nonzero = not_(cc.and_(*zero))
-        step.state.set_cc(cc.number((not_(nonzero), nonzero, cc.FALSE, cc.FALSE)))
+        nonzero = not_(and_(*zero))
+        step.state.set_cc(cc.number((not_(nonzero), nonzero, FALSE, FALSE)))
 
     return handler
 
@@ -89,7 +91,7 @@ def compare_logical_character(step: Step) -> None:
 family({"NC": _logical(bvand), "OC": _logical(bvor), "XC": _logical(bvxor)})
 
 
-# INSERT CHARACTERS UNDER MASK -------------------------------------------------------------------------------------------
+# INSERT CHARACTERS UNDER MASK ----------------------------------------------------
 
 
 def _insert(high: bool) -> Handler:
