@@ -145,7 +145,7 @@ class _Teller:
 
     def report(self, findings: list[Finding], paths: Iterable[Path]) -> RoutineReport:
         paths = tuple(paths)
-        executed = {place: path.code for path in paths for place in path.places}
+        executed = {place: path.code for path in paths for place in (*path.places, *path.out_of_line)}
         spans = _spans((place, code.fetch(place).length) for place, code in executed.items())
         remarks = list(dict.fromkeys(remark for path in paths for remark in dead_loads(path)))
         return RoutineReport(

@@ -1,62 +1,217 @@
-"""(provisional)"""
+"""ELF files to Image: cle maps the bytes, pyelftools reads symbols and relocations, and both must agree.
 
+cle applies seven relocation types and leaves the fields of all others as they are, gives undefined symbols of unknown
+relocations the address of `.text`, and allocates no COMMON symbol; so no symbol address and no relocated field is
+taken from it. Only the mapped bytes are, and they are compared with the file's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import cle
+from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
-from verify.errors import NotElf
-from verify.objfile.image import *
-from verify.objfile.image import Row
+from verify.errors import InputError, NotElf, WrongMachine
+from verify.objfile.image import LINKED_SPACE, Hole, Image, Place, Section, Symbol, Target
+from verify.objfile.relocs import row
 
-ROWS = {
-    19: ("R_390_PC32DBL", "address"),
-    20: ("R_390_PLT32DBL", "plt"),
-    17: ("R_390_PC16DBL", "address"),
-    26: ("R_390_GOTENT", "got-entry"),
-}
+_EM_S390 = 22
+_MACHINES = {3: "32-bit x86", 20: "PowerPC", 21: "64-bit PowerPC", 40: "Arm", 62: "x86-64", 183: "AArch64",
+             243: "RISC-V"}  # fmt: skip
+_RELOCATABLE, _EXECUTABLE, _SHARED = 1, 2, 3
+_SHF_ALLOC, _SHF_EXECINSTR = 0x2, 0x4
+_ALTERNATIVES = ".altinstructions"
+_REPLACEMENT = ".altinstr_replacement"
 
 
-def load(path):
+def load(path: Path) -> Image:
+    """Read an object file. Raises InputError (NotElf, WrongMachine) with one sentence that names the file."""
+    data = _read(path)
+    kind = _check_header(path, data)
     try:
-        e = ELFFile(open(path, "rb"))
-    except Exception as p:
-        raise NotElf(path, str(p)) from p
-    secs = {
-        i: (s.name, s.data() if s["sh_type"] != "SHT_NOBITS" else b"", bool(s["sh_flags"] & 4))
-        for i, s in enumerate(e.iter_sections())
-    }
-    syms = []
-    st = e.get_section_by_name(".symtab")
-    raw = []
-    for s in st.iter_symbols():
-        sh = s["st_shndx"]
-        place = Place(sh, s["st_value"]) if isinstance(sh, int) else None
-        kind = s["st_info"]["type"][4:].lower()
-        name = s.name
-        b = s["st_info"]["bind"][4:].lower()
-        sym = Symbol(name, place, s["st_size"], kind, b)
-        raw.append(sym)
-        if name:
-            syms.append(sym)
-    holes = []
-    for s in e.iter_sections():
-        if s["sh_type"] == "SHT_RELA":
-            for r in s.iter_relocations():
-                sym = raw[r["r_info_sym"]]
-                n, k = ROWS.get(r["r_info_type"], (f"R_390_{r['r_info_type']}", "none"))
-                a = r["r_addend"]
-                t = (
-                    Target(place=Place(sym.place.space, sym.place.offset + a))
-                    if sym.place
-                    else Target(external=sym.name, addend=a)
-                )
-                holes.append(
-                    Hole(
-                        Place(s["sh_info"], r["r_offset"]),
-                        Row(r["r_info_type"], n, True, k, r["r_info_type"] in ROWS),
-                        t,
-                        sym.name,
-                        a,
-                    )
-                )
-    return Image(Path(path), True, tuple(syms), secs, tuple(holes))
+        return _load(path, data, relocatable=kind == _RELOCATABLE)
+    except InputError:
+        raise
+    except (ELFError, cle.CLEError, struct.error, ValueError, KeyError, IndexError, AttributeError, TypeError,
+            AssertionError, OverflowError, UnicodeDecodeError, MemoryError, NotImplementedError, OSError,
+            ArithmeticError, RecursionError) as problem:  # fmt: skip
+        # cle and pyelftools raise whatever a damaged table makes them trip over.
+        raise NotElf(path, f"is a damaged ELF file ({type(problem).__name__}: {problem})") from problem
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as problem:
+        raise InputError(path, "no such file") from problem
+    except IsADirectoryError as problem:
+        raise InputError(path, "is a directory, not an object file") from problem
+    except OSError as problem:
+        raise InputError(path, f"cannot be read: {problem.strerror}") from problem
+
+
+def _check_header(path: Path, data: bytes) -> int:
+    """The ELF header, by hand, for clear words: returns e_type."""
+    if not data:
+        raise NotElf(path, "is empty")
+    if data.startswith(b"!<arch>\n"):
+        raise NotElf(path, "is an archive; extract its members first (ar x)")
+    if not data.startswith(b"\x7fELF"):
+        raise NotElf(path, "is not an ELF file")
+    if len(data) < 52:
+        raise NotElf(path, "is cut short inside the ELF header")
+    wide, order = data[4], ">" if data[5] == 2 else "<"
+    kind, machine = struct.unpack_from(order + "HH", data, 16)
+    if machine != _EM_S390:
+        raise WrongMachine(path, f"is for {_MACHINES.get(machine, f'machine {machine}')}, not for s390x")
+    if data[5] != 2:
+        raise WrongMachine(path, "is little-endian, which no s390x object is")
+    if wide != 2:
+        raise WrongMachine(path, "is a 31-bit s390 object, which is not supported yet")
+    if kind not in (_RELOCATABLE, _EXECUTABLE, _SHARED):
+        raise NotElf(path, "is neither an object file, an executable nor a shared library (a core dump?)")
+    _check_sections(path, data)
+    return int(kind)
+
+
+def _check_sections(path: Path, data: bytes) -> None:
+    if len(data) < 64:
+        raise NotElf(path, "is cut short inside the ELF header")
+    offset, (size, count) = struct.unpack_from(">Q", data, 40)[0], struct.unpack_from(">HH", data, 58)
+    if offset == 0 or count == 0:
+        raise NotElf(path, "has no section headers")
+    if size != 64 or offset + size * count > len(data):
+        raise NotElf(path, "is cut short: its section headers reach beyond the end of the file")
+    for index in range(count):
+        kind = struct.unpack_from(">I", data, offset + index * size + 4)[0]
+        start, length = struct.unpack_from(">QQ", data, offset + index * size + 24)
+        if kind not in (0, 8) and start + length > len(data):
+            raise NotElf(path, f"is cut short: section {index} reaches beyond the end of the file")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """cle warns once a process about what this module handles itself."""
+    logger = logging.getLogger("cle")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _load(path: Path, data: bytes, *, relocatable: bool) -> Image:
+    elf = ELFFile(io.BytesIO(data))
+    with _quiet():
+        loader = cle.Loader(
+            io.BytesIO(data), auto_load_libs=False, perform_relocations=False, load_debug_info=False,
+            main_opts={"backend": "elf", "arch": "s390x"},
+        )  # fmt: skip
+    tables = list(elf.iter_sections())
+    sections = tuple(_sections(path, tables, loader.main_object, relocatable))
+    symbols = _symbols(tables, relocatable)
+    holes = tuple(_holes(path, tables, sections, symbols, relocatable))
+    boot = {
+        hole.target.place: _ALTERNATIVES
+        for hole in holes
+        if hole.target.place is not None and _is(sections, hole.place, _ALTERNATIVES)
+        and not _is(sections, hole.target.place, _REPLACEMENT)
+    }  # fmt: skip
+    public = tuple(symbol for table in symbols.values() for symbol in table)
+    return Image(path, relocatable, sections, _unique(public), holes, boot, hashlib.sha256(data).hexdigest())
+
+
+def _unique(symbols: tuple[Symbol, ...]) -> tuple[Symbol, ...]:
+    """A linked image has a symbol in .symtab and in .dynsym."""
+    return tuple(dict.fromkeys(symbols))
+
+
+def _sections(path: Path, tables: list[Any], mapped: Any, relocatable: bool) -> Iterator[Section]:
+    """The sections, with bytes as cle mapped them; they must be the file's own."""
+    for index, table in enumerate(tables):
+        flags, kind = table["sh_flags"], table["sh_type"]
+        executable = bool(flags & _SHF_EXECINSTR)
+        data = b"" if kind in ("SHT_NOBITS", "SHT_NULL") or not flags & _SHF_ALLOC else bytes(table.data())
+        if executable and data:
+            region = mapped.sections[index]
+            at = region.vaddr - mapped.mapped_base
+            if bytes(mapped.memory.load(at, len(data))) != data:
+                raise InputError(path, f"section {table.name} is not mapped as it stands in the file")
+        space, start = (index, 0) if relocatable else (LINKED_SPACE, int(table["sh_addr"]))
+        yield Section(table.name, index, space, start, data, executable, bool(flags & _SHF_ALLOC))
+
+
+def _symbols(tables: list[Any], relocatable: bool) -> dict[int, list[Symbol]]:
+    """The symbols of each symbol table, in its order, by the table's section index."""
+    found: dict[int, list[Symbol]] = {}
+    for index, table in enumerate(tables):
+        if table["sh_type"] in ("SHT_SYMTAB", "SHT_DYNSYM"):
+            found[index] = [_symbol(entry, tables, relocatable) for entry in table.iter_symbols()]
+    return found
+
+
+def _symbol(entry: Any, tables: list[Any], relocatable: bool) -> Symbol:
+    where, value = entry["st_shndx"], int(entry["st_value"])
+    kind = _lower(entry["st_info"]["type"], "STT_", {"loos": "ifunc", "10": "ifunc", "gnu_ifunc": "ifunc"})
+    binding = _lower(entry["st_info"]["bind"], "STB_", {"loos": "global"})
+    name, place, absolute = entry.name, None, None
+    if where == "SHN_ABS":
+        absolute = value
+    elif isinstance(where, int) and where < len(tables):
+        place = Place(where, value) if relocatable else Place(LINKED_SPACE, value)
+        if kind == "section":
+            name = tables[where].name
+    return Symbol(name, place, int(entry["st_size"]), kind, binding, absolute)
+
+
+def _lower(value: Any, prefix: str, names: dict[str, str]) -> str:
+    text = str(value).removeprefix(prefix).lower()
+    return names.get(text, text)
+
+
+def _holes(
+    path: Path, tables: list[Any], sections: tuple[Section, ...], symbols: dict[int, list[Symbol]], relocatable: bool
+) -> Iterator[Hole]:
+    """Every relocation of a relocatable object; of a linked image the dynamic ones (others are applied already)."""
+    for table in tables:
+        if table["sh_type"] == "SHT_REL" and table["sh_size"]:
+            raise InputError(path, f"{table.name} has relocations without addends, which s390x does not use")
+        if table["sh_type"] != "SHT_RELA" or (not relocatable and not table["sh_flags"] & _SHF_ALLOC):
+            continue
+        named = symbols.get(table["sh_link"], [])
+        for entry in table.iter_relocations():
+            number, offset = entry["r_info_sym"], int(entry["r_offset"])
+            if number >= len(named) and number:
+                raise InputError(path, f"{table.name} refers to symbol {number}, which does not exist")
+            symbol = named[number] if named else Symbol("", None, 0, "notype", "local", absolute=0)
+            space = int(table["sh_info"]) if relocatable else LINKED_SPACE
+            if relocatable and space >= len(sections):
+                raise InputError(path, f"{table.name} relocates section {space}, which does not exist")
+            yield _hole(Place(space, offset), int(entry["r_info_type"]), symbol, int(entry["r_addend"]))
+
+
+def _hole(place: Place, number: int, symbol: Symbol, addend: int) -> Hole:
+    return Hole(place, row(number), _target(symbol).plus(addend), symbol.name, addend)
+
+
+def _target(symbol: Symbol) -> Target:
+    """Where the symbol will be. A weak definition may be replaced at link time, an IFUNC is resolved at run time."""
+    if symbol.absolute is not None:
+        return Target(absolute=symbol.absolute)
+    if symbol.place is None or symbol.binding == "weak" or symbol.kind == "ifunc":
+        return Target(external=symbol.name)
+    return Target(place=symbol.place)
+
+
+def _is(sections: tuple[Section, ...], place: Place, name: str) -> bool:
+    return any(s.index == place.space and s.name.startswith(name) for s in sections)

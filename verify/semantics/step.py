@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 
 from verify.errors import Unsupported
 from verify.machine.state import Branch, State
@@ -30,7 +31,8 @@ class Step:
 
     `place` is the instruction's own address, to which relative operands refer; `next` is the address of the next
     sequential instruction, which for the target of an execute instruction is the one after the execute (POP,
-    chapter 7, "EXECUTE RELATIVE LONG").
+    chapter 7, "EXECUTE RELATIVE LONG"). `leaves` is the new instruction address when the PSW is loaded; `targets` are
+    the places that were executed out of line.
     """
 
     state: State
@@ -39,8 +41,9 @@ class Step:
     place: Place
     next: Term
     executed: bool = False
-    jumps: list[Jump] = field(default_factory=list)
+    jumps: list[Jump] = dataclass_field(default_factory=list)
     leaves: Term | None = None
+    targets: list[Place] = dataclass_field(default_factory=list)
 
     def field(self, name: str) -> int:
         """An operand field by its POP name."""

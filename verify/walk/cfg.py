@@ -8,7 +8,7 @@ from typing import Any
 from verify.errors import Unsupported
 from verify.machine.state import entry_state
 from verify.machine.storage import Ranges
-from verify.machine.term import FALSE, TRUE, not_
+from verify.machine.term import FALSE, not_
 from verify.objfile.image import Place
 from verify.semantics import zarch
 from verify.semantics.code import Code
@@ -64,7 +64,7 @@ def _edges(code: Code, step: Step, following: Place) -> Iterator[tuple[Place | s
         else:
             yield str(jump.target), "call" if linked else "leave"
     falls = not step.jumps or any(not_(jump.condition) is not FALSE for jump in step.jumps)
-    if falls or (linked and all(code.place(jump.target) is None for jump in step.jumps if jump.condition is TRUE)):
+    if falls or linked:
         yield following, "next"
 
 

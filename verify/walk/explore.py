@@ -41,12 +41,20 @@ class _Walk:
 
     state: State
     places: list[Place] = field(default_factory=list)
+    out_of_line: list[Place] = field(default_factory=list)
     visits: Counter[Place] = field(default_factory=Counter)
     calls: list[CallMade] = field(default_factory=list)
     history: History = field(default_factory=History)
 
     def fork(self) -> _Walk:
-        return _Walk(self.state.copy(), list(self.places), self.visits.copy(), list(self.calls), self.history)
+        return _Walk(
+            self.state.copy(),
+            list(self.places),
+            list(self.out_of_line),
+            self.visits.copy(),
+            list(self.calls),
+            self.history,
+        )
 
 
 def explore(
@@ -79,7 +87,16 @@ class _Explorer:
         self.code, self.contract, self.patched, self.feasible = code, contract, patched, feasible
 
     def ended(self, walk: _Walk, end: Exit | Stop) -> Path:
-        return Path(self.code, self.patched, tuple(walk.places), walk.state, tuple(walk.calls), walk.history, end)
+        return Path(
+            self.code,
+            self.patched,
+            tuple(walk.places),
+            tuple(walk.out_of_line),
+            walk.state,
+            tuple(walk.calls),
+            walk.history,
+            end,
+        )
 
     def run(self, walk: _Walk, waiting: list[_Walk]) -> Exit | Stop:
         """Follow one path to its end; the other sides of its forks go to `waiting`."""
@@ -115,6 +132,7 @@ class _Explorer:
             label = self.code.image.label(place)
             text = str(problem)
             raise Unsupported(text if label in text else f"{text}, at {label}") from problem
+        walk.out_of_line += step.targets
         for store in state.stores[trace:]:
             self.check_separate(store, place)
         if step.leaves is not None:

@@ -50,6 +50,7 @@ class Path:
     code: Code
     patched: tuple[str, ...]
     places: tuple[Place, ...]
+    out_of_line: tuple[Place, ...]
     state: State
     calls: tuple[CallMade, ...]
     history: History

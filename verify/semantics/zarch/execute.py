@@ -28,6 +28,7 @@ def execute(step: Step) -> None:
     target = step.code.fetch(place)
     if target.mnemonic in _EXECUTES:
         raise Unsupported("an execute of an execute is an execute exception")
+    step.targets.append(place)
     inner = replace(step, insn=_modified(step, target), place=place, executed=True, jumps=[])
     perform(inner)
     step.jumps.extend(inner.jumps)
