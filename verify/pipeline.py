@@ -12,9 +12,8 @@ from pathlib import Path
 
 from verify import library, routine
 from verify.contracts.claims import ProofClaim, load_claims
-from verify.contracts.load import contract_names, load_contract, symbol_numbers
+from verify.contracts.load import contract_names, inherited, load_contract, symbol_numbers
 from verify.contracts.schema import Contract
-from verify.contracts.source import read
 from verify.errors import ContractError, InputError, UsageError
 from verify.objfile.elf import load
 from verify.objfile.image import Image, Symbol
@@ -117,7 +116,7 @@ def choose(image: Image, options: Options) -> list[Choice]:
         return [_choice(image, chosen, options)]
     if options.contract is not None:
         return [_choice(image, symbol, options) for symbol in _for_contract(image, routines, options.contract)]
-    inner = _inner_labels(image)
+    inner = _inner_labels(image, routines)
     return [_choice(image, symbol, options) for symbol in routines if not inner & set(_names(image, symbol))]
 
 
@@ -146,19 +145,8 @@ def _fits(patterns: Iterable[str], name: str) -> bool:
 
 @cache
 def _contract_symbols(name: str) -> tuple[str, ...]:
-    """The symbols that a contract says it is for, its own or inherited."""
-    root = library.library("models")
-    seen = set()
-    while name not in seen:
-        seen.add(name)
-        path = root / f"{name}.toml"
-        if not path.is_file():
-            break
-        table = read(path).table
-        if "symbols" in table:
-            return tuple(table["symbols"])
-        name = str(table.get("extends", name))
-    return ()
+    """The symbols that a contract says it is for."""
+    return inherited(library.library("models"), name, "symbols")
 
 
 @cache
@@ -170,16 +158,16 @@ def _claims_on(image: Image) -> list[ProofClaim]:
     return [claim for claim in _claims() if claim.covers_file(image.path)]
 
 
-def _inner_labels(image: Image) -> set[str]:
-    """Labels inside routines, named by the contracts that this file's claims apply: no routines of their own."""
+def _inner_labels(image: Image, routines: Sequence[Symbol]) -> set[str]:
+    """Labels inside routines: named by a contract for a routine of this image, and claimed by nobody."""
     root = library.library("models")
     claims = _claims_on(image)
-    found: set[str] = set()
-    for claim in claims:
-        if "{" not in "".join(_contract_symbols(claim.contract)):
-            found |= set(load_contract(root, claim.contract, claim.layout).inner)
-    claimed = {s.name for s in image.routines() for c in claims if c.covers(_names(image, s))}
-    return found - claimed
+    names = {name for symbol in routines for name in _names(image, symbol)}
+    contracts = {claim.contract for claim in claims} or {
+        name for name in contract_names(root) if any(_fits(_contract_symbols(name), symbol) for symbol in names)
+    }
+    found = {label for contract in contracts for label in inherited(root, contract, "inner")}
+    return {label for label in found if not any(claim.covers([label]) for claim in claims)}
 
 
 def _choice(image: Image, symbol: Symbol, options: Options) -> Choice:

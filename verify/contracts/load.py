@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,18 @@ def contract_names(root: Path) -> list[str]:
         if path.parent.name != "layouts" and not read(path).table.get("abstract"):
             found.append(f"{path.parent.name}/{path.stem}")
     return found
+
+
+def inherited(root: Path, name: str, key: str) -> tuple[str, ...]:
+    """A list of a contract, its own or that of what it extends, without loading it whole."""
+    seen: set[str] = set()
+    while name not in seen and (root / f"{name}.toml").is_file():
+        seen.add(name)
+        table = read(root / f"{name}.toml").table
+        if key in table:
+            return tuple(map(str, table[key]))
+        name = str(table.get("extends", name))
+    return ()
 
 
 def layout_names(root: Path) -> list[str]:
@@ -112,10 +125,12 @@ class _Loader:
 
     def __init__(self, root: Path, name: str, sources: list[Source], table: Table, layout: str | None) -> None:
         self.name, self.sources, self.table = name, sources, table
-        wanted = layout or self.typed(table, "layout", str, None)
-        if wanted is None:
+        own = self.typed(table, "layout", str, None)
+        if own is None:
             raise self.error("a contract must name its layout", "layout")
-        self.layout: Layout = load_layout(root, wanted)
+        self.layout: Layout = load_layout(root, own)
+        if layout is not None:  # other structs, but the constants belong to the protocol
+            self.layout = replace(load_layout(root, layout), constants=self.layout.constants)
         self.values: dict[str, Expr] = {}
 
     def error(self, reason: str, *words: str) -> ContractError:
