@@ -24,9 +24,10 @@ class ProofClaim:
     source: Path
 
     def covers_file(self, path: Path) -> bool:
-        """Whether a path ends with this claim's file name, component by component."""
+        """Whether a path ends with this claim's file pattern, component by component."""
         wanted, actual = PurePath(self.file).parts, path.resolve().parts
-        return actual[-len(wanted) :] == wanted
+        tail = actual[-len(wanted) :]
+        return len(tail) == len(wanted) and all(map(fnmatchcase, tail, wanted))
 
     def covers(self, names: Iterable[str]) -> bool:
         """Whether one of a routine's names fits one of the patterns."""
