@@ -45,6 +45,7 @@ class _Walk:
     visits: Counter[Place] = field(default_factory=Counter)
     calls: list[CallMade] = field(default_factory=list)
     history: History = field(default_factory=History)
+    linked_at: dict[Term, Place] = field(default_factory=dict)
 
     def fork(self) -> _Walk:
         return _Walk(
@@ -54,6 +55,7 @@ class _Walk:
             self.visits.copy(),
             list(self.calls),
             self.history,
+            dict(self.linked_at),
         )
 
 
@@ -133,6 +135,8 @@ class _Explorer:
             text = str(problem)
             raise Unsupported(text if label in text else f"{text}, at {label}") from problem
         walk.out_of_line += step.targets
+        for link in state.links - walk.linked_at.keys():
+            walk.linked_at[link] = place
         for store in state.stores[trace:]:
             self.check_separate(store, place)
         if step.leaves is not None:
@@ -198,7 +202,8 @@ class _Explorer:
         if spec is None:
             target = self.code.describe(state.pc)
             raise Unsupported(f"calls {target}, which the contract does not name")
-        self.call(walk, spec, _known(place), back)
+        # Through a thunk the call is at the instruction that made the return address.
+        self.call(walk, spec, walk.linked_at.get(back, _known(place)), back)
         return True
 
     def thunk(self, state: State) -> bool:
