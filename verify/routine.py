@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from verify import patching
@@ -9,7 +10,7 @@ from verify.contracts.expr import Expr, Undefined
 from verify.contracts.schema import Contract
 from verify.contracts.scope import History, Moment
 from verify.errors import Undecided, Unsupported
-from verify.machine.state import State, entry_state
+from verify.machine.state import State, entry_psw_mask, entry_state
 from verify.machine.storage import Ranges
 from verify.machine.term import Term, show
 from verify.objfile.image import Image, Place, Symbol
@@ -24,6 +25,8 @@ from verify.verdict import Verdict
 from verify.walk.explore import explore
 from verify.walk.path import Path, Stop
 
+_NUMBERED = re.compile(r"#\d+")
+_LONGEST = 160
 _ASSUMED = {
     "symbols": "the addresses of symbols do not lie on the stack",
     "lowcore": "the lowcore does not lie on the stack",
@@ -134,13 +137,12 @@ class _Teller:
 
     def failed(self, prop: Property, failure: Failure) -> Finding:
         one = failure.obligation
-        sentence = prop.refuted.format(what=one.what)
+        sentence = prop.refuted.format(what=one.what, claim=one.claim)
         parts = [failure.note or sentence, *([one.reason] if one.reason and not failure.note else [])]
-        path = one.path
+        expected, found = _shown(failure)
         return self.finding(
             prop.name, failure.verdict, ": ".join(parts), one.at,
-            claim=one.claim, expected=_shown(one.expected, failure), found=_shown(one.found, failure),
-            path=path.describe(),
+            claim=one.claim, expected=expected, found=found, path=one.path.describe(),
         )  # fmt: skip
 
     def report(self, findings: list[Finding], paths: Iterable[Path]) -> RoutineReport:
@@ -188,12 +190,28 @@ def _spans(pieces: Iterable[tuple[Place, int]]) -> list[tuple[Place, int]]:
     return spans
 
 
-def _shown(value: Term | None, failure: Failure) -> str | None:
-    """A term, and its value in the counterexample."""
-    if value is None:
-        return None
+def _shown(failure: Failure) -> tuple[str | None, str | None]:
+    """Expected and found: as terms, and their values in the counterexample."""
+    one = failure.obligation
+    texts = [None if value is None else _words(value) for value in (one.expected, one.found)]
+    plain = [None if text is None else _NUMBERED.sub("", text) for text in texts]
+    if plain[0] != plain[1]:  # the numbers of unknowns matter only where nothing else tells two apart
+        texts = plain
+    expected, found = (
+        _example(text, value, failure) for text, value in zip(texts, (one.expected, one.found), strict=True)
+    )
+    return expected, found
+
+
+def _words(value: Term) -> str:
+    if value is entry_psw_mask():
+        return "old.psw.mask"
     text = show(value)
-    if failure.model is None or value.is_const:
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + " .."
+
+
+def _example(text: str | None, value: Term | None, failure: Failure) -> str | None:
+    if text is None or value is None or value.is_const or failure.model is None:
         return text
     return f"{text}, for example {failure.model.value(value):#x}"
 

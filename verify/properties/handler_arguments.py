@@ -49,8 +49,11 @@ def _made(run: Run, path: Path, call: CallMade, spec: Call) -> Iterator[Obligati
         found, name = call.state.gpr[register], f"r{register} at the call of {spec.name}"
         claim = f"r{register} == {wanted.text} at the call of {spec.name}"
         try:
+            expected = moment.first(wanted)
+            if expected.width == 0:  # a condition on the register, not its value
+                claim, expected = f"{wanted.text} at the call of {spec.name}", None
             goal = moment.for_some_read(wanted, lambda value, f=found: _meets(f, value))  # type: ignore[misc]
-            yield Obligation(claim, goal, path, call.at, name, moment.first(wanted), found)
+            yield Obligation(claim, goal, path, call.at, name, expected, found)
         except Undefined as problem:
             yield impossible(claim, name, path, call.at, f"{problem}; found {found}")
 

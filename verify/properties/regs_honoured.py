@@ -6,7 +6,7 @@ PROPERTY = Property(
     name="regs-honoured",
     statement="every field that the contract calls mutable takes effect at exit: no lost update",
     proved="every change that the handler may make takes effect",
-    refuted="a change that the handler made is lost",
+    refuted="a change that the handler made is lost: {claim} does not hold",
     states=states_claims("regs-honoured"),
     obligations=claims_at_exits("regs-honoured"),
 )

@@ -23,6 +23,7 @@ def render(report: Report, paint: Paint = plain, *, quiet: bool = False) -> str:
             lines.append(f"{paint('error', Verdict.ERROR)}: {trouble.message}")
         for routine in file.routines:
             lines += _routine(routine, paint, quiet)
+    lines += _assumptions(report, quiet)
     lines.append(_summary(report))
     return "\n".join(lines) + "\n"
 
@@ -37,8 +38,6 @@ def _routine(routine: RoutineReport, paint: Paint, quiet: bool) -> list[str]:
     lines += [f"    remark: {remark}" for remark in routine.remarks]
     if routine.unexecuted:
         lines.append(f"    not executed on any path: {', '.join(routine.unexecuted)}")
-    if any(finding.assumptions for finding in shown):
-        lines.append("    assuming: " + "; ".join(_assumptions(shown)))
     lines.append("")
     return lines
 
@@ -54,11 +53,24 @@ def _finding(finding: Finding, paint: Paint) -> list[str]:
     return lines + [f"      {key + ':':<10} {value}" for key, value in details if value]
 
 
-def _assumptions(findings: list[Finding]) -> list[str]:
-    return list(dict.fromkeys(text for finding in findings for text in finding.assumptions))
+def _assumptions(report: Report, quiet: bool) -> list[str]:
+    """Every assumption once, with the number of routines that rest on it."""
+    users: dict[str, set[tuple[str, str | None]]] = {}
+    for finding in report.findings():
+        if not (quiet and finding.verdict is Verdict.PROVED):
+            for text in finding.assumptions:
+                users.setdefault(text, set()).add((finding.file, finding.routine))
+    if not users:
+        return []
+    lines = [f"  {text} ({_count(len(routines))})" for text, routines in users.items()]
+    return ["These verdicts assume, beside what SOUNDNESS.md says of all:", *lines, ""]
+
+
+def _count(number: int) -> str:
+    return f"{number} routine{'' if number == 1 else 's'}"
 
 
 def _summary(report: Report) -> str:
     counts = [f"{number} {verdict}" for verdict, number in report.summary().items() if number]
     routines = sum(len(file.routines) for file in report.files)
-    return f"{routines} routines: {', '.join(counts) or 'nothing to prove'}"
+    return f"{_count(routines)}: {', '.join(counts) or 'nothing to prove'}"
