@@ -127,8 +127,10 @@ def _names(image: Image, symbol: Symbol) -> tuple[str, ...]:
 
 
 def _for_contract(image: Image, routines: Sequence[Symbol], contract: str) -> list[Symbol]:
-    """The routines that a contract names, or the only one there is."""
+    """The routines that a contract names, or the only one there is; a contract that names none is for all."""
     patterns = _contract_symbols(contract)
+    if not patterns:
+        return list(routines)
     named = [s for s in routines if any(_fits(patterns, name) for name in _names(image, s))]
     if named:
         return named

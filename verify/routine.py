@@ -43,15 +43,16 @@ def prove(file: str, image: Image, symbol: Symbol, contract: Contract, chosen: I
     try:
         decider = Decider(solver, assumptions(contract, code, symbol.place))
         paths = tuple(walk(image, contract, symbol.place, decider))
-        stops = [path for path in paths if isinstance(path.end, Stop) and decider.reachable(path)]
+        stops = [path for path in paths if isinstance(path.end, Stop) and _possible(decider, path)]
     except (Unsupported, Undecided, SolverLimit) as problem:
         verdict = Verdict.UNSUPPORTED if isinstance(problem, Unsupported) else Verdict.UNKNOWN
-        return teller.report([teller.trouble(verdict, str(problem), symbol.place)], ())
+        reason = f"the solver gave up: {problem}" if isinstance(problem, SolverLimit) else str(problem)
+        return teller.report([teller.trouble(verdict, reason, symbol.place)], ())
     run = Run(contract, code, paths)
     stated = [prop for prop in chosen if prop.states(contract)]
     decisions = [decider.decide(prop, run) for prop in stated]
     findings = [teller.stopped(path) for path in _distinct(stops)]
-    if not any(decider.reachable(path) for path in run.exits()):
+    if not any(_possible(decider, path) for path in run.exits()):
         if not stops:
             findings.append(teller.trouble(Verdict.VACUOUS, "no start state reaches an exit", symbol.place))
         return teller.report(findings, paths)
@@ -86,6 +87,14 @@ def _at_entry(expr: Expr, moment: Moment, _state: State) -> Term:
         return moment.holds(expr)
     except Undefined as problem:
         raise Undecided(f"assumption {expr.text!r}: {problem}") from problem
+
+
+def _possible(decider: Decider, path: Path) -> bool:
+    """A path that was given up counts, unless it certainly cannot be taken."""
+    try:
+        return decider.reachable(path)
+    except SolverLimit:
+        return True
 
 
 def _distinct(stops: list[Path]) -> list[Path]:

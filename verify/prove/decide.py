@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from verify.machine.term import FALSE, TRUE, Term, and_, not_
 from verify.objfile.image import Place
 from verify.properties.base import Obligation, Property, Run
-from verify.prove.smt import Model, Solver, SolverLimit
+from verify.prove.smt import QUICK_RLIMIT, Model, Solver, SolverLimit
 from verify.verdict import Verdict
 from verify.walk.path import Path
 
@@ -56,7 +56,7 @@ class Decider:
     def feasible(self, conditions: list[Term]) -> bool:
         """Whether a branch inside a loop can be taken; what is not decided counts as possible."""
         try:
-            return self.solver.satisfy([*self.assumptions, *conditions]) is not None
+            return self.solver.satisfy([*self.assumptions, *conditions], QUICK_RLIMIT) is not None
         except SolverLimit:
             return True
 

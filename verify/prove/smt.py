@@ -14,7 +14,8 @@ import z3
 
 from verify.machine.term import BOOL, FALSE, TRUE, Term
 
-RLIMIT = 20_000_000
+RLIMIT = 4_000_000
+QUICK_RLIMIT = 100_000
 
 
 def to_z3(term: Term) -> Any:
@@ -86,19 +87,19 @@ class Solver:
         self.queries = 0
         self._known: dict[frozenset[Term], Model | None] = {}
 
-    def satisfy(self, terms: Iterable[Term]) -> Model | None:
+    def satisfy(self, terms: Iterable[Term], rlimit: int | None = None) -> Model | None:
         """A model of the conjunction, or None when there is none. Raises SolverLimit."""
         wanted = frozenset(term for term in terms if term is not TRUE)
         if FALSE in wanted:
             return None
         if wanted not in self._known:
-            self._known[wanted] = self._ask(wanted)
+            self._known[wanted] = self._ask(wanted, rlimit or self.rlimit)
         return self._known[wanted]
 
-    def _ask(self, wanted: frozenset[Term]) -> Model | None:
+    def _ask(self, wanted: frozenset[Term], rlimit: int) -> Model | None:
         self.queries += 1
         solver = z3.SolverFor("QF_BV")
-        solver.set("rlimit", self.rlimit)
+        solver.set("rlimit", rlimit)
         for term in sorted(wanted, key=str):
             solver.add(to_z3(term))
         answer = solver.check()

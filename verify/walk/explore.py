@@ -29,6 +29,8 @@ from verify.walk.path import CallMade, Exit, Path, Stop
 
 MOST_VISITS = 64
 MOST_PATHS = 512
+MOST_STEPS = 50_000
+MOST_STOPS = 8
 _LINK = 14
 _THUNK = re.compile(r"^__s390_indirect_jump_r(\d+)(?:use_r(\d+))?$")
 
@@ -66,14 +68,15 @@ def explore(
     assert zarch  # imported for its registrations
     explorer = _Explorer(code, contract, patched, feasible)
     waiting = [_Walk(entry_state(code.address(entry), _defined(contract)))]
-    finished = 0
-    while waiting:
+    finished = stopped = 0
+    while waiting and stopped < MOST_STOPS:  # a routine with that many open ends will not be proved by one more path
         walk = waiting.pop()
         if finished + len(waiting) >= MOST_PATHS:
             yield explorer.ended(walk, Stop(Verdict.UNKNOWN, f"more than {MOST_PATHS} paths", entry))
             return
         end = explorer.run(walk, waiting)
         finished += 1
+        stopped += isinstance(end, Stop)
         yield explorer.ended(walk, end)
 
 
@@ -87,6 +90,7 @@ def _defined(contract: Contract) -> Ranges:
 class _Explorer:
     def __init__(self, code: Code, contract: Contract, patched: tuple[str, ...], feasible: Feasible) -> None:
         self.code, self.contract, self.patched, self.feasible = code, contract, patched, feasible
+        self.steps = 0
 
     def ended(self, walk: _Walk, end: Exit | Stop) -> Path:
         return Path(
@@ -125,8 +129,11 @@ class _Explorer:
         if walk.visits[place] > MOST_VISITS:
             raise Undecided(f"a loop through {self.code.image.label(place)} does not end in {MOST_VISITS} rounds")
         again = walk.visits[place] > 1
-        walk.places.append(place)
         step = start(state, self.code, place)
+        walk.places.append(place)
+        self.steps += 1
+        if self.steps > MOST_STEPS:
+            raise Undecided(f"more than {MOST_STEPS} instructions on all paths together")
         trace = len(state.stores)
         try:
             perform(step)
