@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RUNS = 5
 BARE = "import cle, pyvex, z3"
 STEPS = 400
+TIMED = ("ftrace_caller", "ftrace_regs_caller", "return_to_handler", "__s390_indirect_jump_r1")
 
 
 def median(action: Callable[[], object], runs: int = RUNS) -> float:
@@ -35,7 +36,10 @@ def processes(path: Path) -> tuple[float, float]:
     """Seconds of the bare imports and of `verify prove` on one object, in turn."""
     bare, whole = [], []
     for _ in range(RUNS):
-        for command, times in (([sys.executable, "-c", BARE], bare), ([sys.executable, "-m", "verify", "prove", path], whole)):
+        for command, times in (
+            ([sys.executable, "-c", BARE], bare),
+            ([sys.executable, "-m", "verify", "prove", path], whole),
+        ):
             start = time.perf_counter()
             subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
             times.append(time.perf_counter() - start)
@@ -87,10 +91,7 @@ def main(paths: list[Path]) -> None:
     worst = 0.0
     for path in paths:
         for symbol in load(path).routines():
-            if symbol.name.startswith("__s390_indirect_jump_r") and not path.name.startswith("expoline"):
-                continue
-            if symbol.name.endswith("graph_caller") or symbol.name not in ("__s390_indirect_jump_r1", "return_to_handler",
-                                                                           "ftrace_caller", "ftrace_regs_caller"):  # fmt: skip
+            if symbol.name not in TIMED:
                 continue
             cold, warm, proved = engine(path, symbol.name)
             worst = max(worst, cold)

@@ -33,8 +33,8 @@ def raw(term: Term) -> Any:
 @st.composite
 def bitvectors(draw: Any, width: int, depth: int = 4) -> Pair:
     """A term built with folding, and its twin built by Z3 without."""
-    kind = draw(st.sampled_from(["leaf", "const", "binary", "not", "extract", "concat", "extend", "ite"])) if depth else (
-        draw(st.sampled_from(["leaf", "const"])))  # fmt: skip
+    kinds = ["leaf", "const", "binary", "not", "extract", "concat", "extend", "ite"]
+    kind = draw(st.sampled_from(kinds if depth else kinds[:2]))
     if kind == "leaf":
         leaf = draw(st.sampled_from(LEAVES[width]))
         return leaf, raw(leaf)
