@@ -28,8 +28,8 @@ from verify.walk.path import Path, Stop
 _NUMBERED = re.compile(r"#\d+")
 _LONGEST = 160
 _ASSUMED = {
-    "symbols": "the addresses of symbols do not lie on the stack",
-    "lowcore": "the lowcore does not lie on the stack",
+    "symbols": "storage at a symbol plus a constant does not lie on the stack",
+    "lowcore": "the lowcore (0 to 8191) does not lie on the stack",
     "pointers": "pointers from the caller or from storage do not point into the routine's own frame or its save area",
 }
 
@@ -37,7 +37,7 @@ _ASSUMED = {
 def prove(file: str, image: Image, symbol: Symbol, contract: Contract, chosen: Iterable[Property]) -> RoutineReport:
     """Prove the chosen properties of one routine. Raises nothing on purpose: trouble is a finding."""
     assert symbol.place is not None
-    teller = _Teller(file, symbol.name, image, contract)
+    teller = _Teller(file, symbol, image, contract)
     code = Code(image)
     solver = Solver()
     try:
@@ -48,6 +48,7 @@ def prove(file: str, image: Image, symbol: Symbol, contract: Contract, chosen: I
         verdict = Verdict.UNSUPPORTED if isinstance(problem, Unsupported) else Verdict.UNKNOWN
         reason = f"the solver gave up: {problem}" if isinstance(problem, SolverLimit) else str(problem)
         return teller.report([teller.trouble(verdict, reason, symbol.place)], ())
+    teller.trust(paths)
     run = Run(contract, code, paths)
     stated = [prop for prop in chosen if prop.states(contract)]
     decisions = [decider.decide(prop, run) for prop in stated]
@@ -71,7 +72,7 @@ def walk(image: Image, contract: Contract, entry: Place, decider: Decider) -> It
     for patched, code in patching.states(image, contract):
         paths = list(explore(code, contract, entry, patched, decider.feasible))
         yield from paths
-        if not sites & {place for path in paths for place in path.places}:
+        if not sites & {place for path in paths for place in (*path.places, *path.out_of_line)}:
             return
 
 
@@ -110,9 +111,14 @@ def _distinct(stops: list[Path]) -> list[Path]:
 class _Teller:
     """Turns decisions into findings with the words and addresses of one routine."""
 
-    def __init__(self, file: str, routine: str, image: Image, contract: Contract) -> None:
-        self.file, self.routine, self.image, self.contract = file, routine, image, contract
+    def __init__(self, file: str, symbol: Symbol, image: Image, contract: Contract) -> None:
+        self.file, self.routine, self.symbol, self.image, self.contract = file, symbol.name, symbol, image, contract
         self.assumed = tuple(_assumed(contract))
+
+    def trust(self, paths: Iterable[Path]) -> None:
+        """Add to the assumptions what the paths took at its word."""
+        names = sorted({name for path in paths for name in path.trusted})
+        self.assumed += tuple(f"{name}, of another object, obeys linux/expoline" for name in names)
 
     def finding(self, prop: str | None, verdict: Verdict, message: str, at: Place, **details: str | None) -> Finding:
         return Finding(
@@ -170,9 +176,9 @@ class _Teller:
 
     def missing(self, spans: list[tuple[Place, int]]) -> list[tuple[Place, int]]:
         """The bytes of the symbol's own size that no path executed."""
-        symbol = next(s for s in self.image.routines() if self.routine in (s.name, *self.image.aliases(_at(s))))
-        start = _at(symbol)
-        at, end = start.offset, start.offset + symbol.size
+        start = self.symbol.place
+        assert start is not None
+        at, end = start.offset, start.offset + self.symbol.size
         gaps = []
         for place, length in spans:
             if place.space == start.space and place.offset < end and place.offset + length > at:
@@ -180,11 +186,6 @@ class _Teller:
                     gaps.append((Place(start.space, at), place.offset - at))
                 at = place.offset + length
         return [*gaps, (Place(start.space, at), end - at)] if at < end else gaps
-
-
-def _at(symbol: Symbol) -> Place:
-    assert symbol.place is not None
-    return symbol.place
 
 
 def _spans(pieces: Iterable[tuple[Place, int]]) -> list[tuple[Place, int]]:
@@ -226,14 +227,18 @@ def _example(text: str | None, value: Term | None, failure: Failure) -> str | No
 
 
 def _assumed(contract: Contract) -> Iterable[str]:
+    """The contract's own assumptions as sentences; the standing ones are in SOUNDNESS.md."""
     yield from (expr.text for expr in contract.assume)
     yield from (_ASSUMED[kind] for kind in contract.separate)
     if contract.calls:
         changed = ", ".join(contract.clobbers)
-        yield f"a callee changes only {changed}, the condition code, its save area and what lies below r15"
+        yield f"a callee changes only {changed}, the condition code, its save area, what lies below r15 and storage " \
+              "outside the stack, and returns"  # fmt: skip
     for call in contract.calls:
         if call.mutable:
             yield f"{call.name} changes of the struct only {_fields(call.mutable)}"
+        if call.to is None:
+            yield "no callee writes over registers that the routine saved in its frame"
 
 
 def _fields(names: tuple[str, ...]) -> str:

@@ -16,7 +16,7 @@ from verify.machine.state import OLD_R15, State, entry_register
 from verify.machine.term import Origin, Term, concat, extract, leaf, offset_from
 
 _RESULT_REGISTER = 2
-_ARGUMENTS = range(2, 7)
+_ARGUMENTS = range(7)  # r2-r6, and r0, r1 for a static chain or a parameter block
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,10 @@ def call(contract: Contract, spec: Call, state: State, struct: Term | None) -> E
     sp = state.sp
     if sp is None:
         raise Undecided(f"call of {spec.name} with a stack pointer that is not r15 at entry plus a constant")
-    if spec.to is None and _escapes(state, sp):
-        _give_up_locals(contract, state, sp)
+    if spec.to is None:
+        state.stack.forget_caller()
+        if state.stack.escaped or _escapes(state, sp):  # an earlier callee may have kept the address
+            _give_up_locals(contract, state, sp)
     _clobber_registers(contract, spec, state)
     _clobber_stack(contract, spec, state, sp)
     result = None
@@ -56,7 +58,11 @@ def _clobber_registers(contract: Contract, spec: Call, state: State) -> None:
             state.vector[2 * number] = state.fresh(name, 64, Origin.CLOBBERED)
         if kind == "v":
             state.vector[2 * number + 1] = state.fresh(f"{name}, right half", 64, Origin.CLOBBERED)
-    if vector:  # code that computes in floating point sets the FPC's flags and DXC, bits 8-23
+    if vector:
+        for number in range(8, 16):  # "only bytes 0-7 of v8-v15 are call-saved" (psABI, "Registers")
+            name = f"v{number} after {spec.name}, right half"
+            state.vector[2 * number + 1] = state.fresh(name, 64, Origin.CLOBBERED)
+        # code that computes in floating point sets the FPC's flags and DXC, bits 8-23
         flags = state.fresh(f"fpc flags after {spec.name}", 16, Origin.CLOBBERED)
         state.fpc = concat(extract(state.fpc, 31, 24), flags, extract(state.fpc, 7, 0))
     state.set_cc(state.fresh(f"cc after {spec.name}", 2, Origin.CLOBBERED))
@@ -110,7 +116,7 @@ def _give_up_locals(contract: Contract, state: State, sp: int) -> None:
     saved = set(_entry_values(contract))
     top = sp + contract.layout.structs["stack_frame"].size
     stack = state.stack
-    for offset in [o for o, (value, _) in stack.bytes.items() if top <= o < 0 and value not in saved]:
+    for offset in [o for o, (value, _) in stack.bytes.items() if top <= o and value not in saved]:
         del stack.bytes[offset]
     stack.escaped = True
     stack.generation += 1

@@ -7,6 +7,7 @@ regs.psw.addr, regs.gprs[14]       a field of the struct handed out, as the hand
 pointer(regs)                      the address of that struct
 variable.NAME                      the contents of a global variable, as this path read it
 symbol.NAME                        the address of a symbol
+is_symbol(pc)                      whether that is the address of a symbol of another object
 CALL.result, called(CALL)          what a call returned; whether it was made
 stack_frame.back_chain, const.N    offsets and constants from the layout
 NAME                               an entry of [values]

@@ -29,7 +29,7 @@ CLAIMED = (
 )
 
 _KEYS = ("summary", "source", "extends", "abstract", "layout", "symbols", "inner", "meaning", "assume", "defines",
-         "grants", "separate", "writes", "clobbers", "keeps", "tail_calls", "thunks", "variables", "values", "call",
+         "grants", "separate", "writes", "clobbers", "keeps", "thunks", "variables", "values", "call",
          "patch", "struct", "early", "preserves", "vector", "mode", "unwind", "call_abi", "expoline", "stale",
          "claims")  # fmt: skip
 _CALL_KEYS = ("to", "when", "arguments", "mutable", "returns", "replaces", "patch")
@@ -189,6 +189,8 @@ class _Loader:
         calls = self.table.get("call", {})
         if name.startswith("called("):
             return None if name[7:-1] in calls else f"no call is named {name[7:-1]!r}"
+        if name.startswith("is_symbol("):
+            return self.complaint(name[10:-1])
         if name.startswith("pointer("):
             return None if name[8:-1] in self.table.get("struct", {}) else f"no struct is named {name[8:-1]!r}"
         if head == "variable":
@@ -242,10 +244,9 @@ class _Loader:
             defines=self.slots("defines"),
             grants=self.slots("grants"),
             separate=self.chosen("separate", SEPARATE_ITEMS),
-            writes=self.strings(table, "writes") if "writes" in table else None,
+            writes=self.written(),
             clobbers=self.register_list("clobbers"),
             keeps=self.slots("keeps"),
-            tail_calls=self.typed(table, "tail_calls", bool, False),
             thunks=self.typed(table, "thunks", bool, False),
             variables=self.variables(),
             values=self.values,
@@ -272,6 +273,15 @@ class _Loader:
                 raise self.error(f"variable {name!r} must be one of {', '.join(sizes)}", "variables", name)
             found[name] = sizes[kind]
         return found
+
+    def written(self) -> tuple[str, ...] | None:
+        if "writes" not in self.table:
+            return None
+        names = self.strings(self.table, "writes")
+        for name in names:
+            if name not in self.table.get("variables", {}):
+                raise self.error(f"{name!r} is not among [variables]", "writes", name)
+        return names
 
     def unwind(self) -> tuple[Expr, ...] | None:
         if "unwind" not in self.table:

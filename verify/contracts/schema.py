@@ -81,7 +81,6 @@ class Contract:
     writes: tuple[str, ...] | None
     clobbers: tuple[str, ...]
     keeps: tuple[str, ...]
-    tail_calls: bool
     thunks: bool
     variables: Mapping[str, int]
     values: Mapping[str, Expr]

@@ -85,6 +85,9 @@ class Moment:
             return self._at_entry(path.removeprefix("old."))
         if path.startswith("called("):
             return boolean(path[7:-1] in self.history.results)
+        if path.startswith("is_symbol("):
+            place = self.name(path[10:-1]).leaf
+            return boolean(place is not None and place.origin is Origin.SYMBOL)
         if path.startswith("pointer("):
             return self._struct()
         head, _, rest = path.partition(".")

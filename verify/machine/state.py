@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from verify.machine import psw
 from verify.machine.storage import Ranges, Stack
 from verify.machine.term import (
+    INDETERMINATE,
     Origin,
     Term,
     const,
@@ -119,7 +120,7 @@ class State:
             slot = address.leaf
             if slot is not None and slot.note.startswith(GOT_SLOT) and size == 8:
                 return symbol_address(slot.note.removeprefix(GOT_SLOT))
-            value = self.fresh(f"mem{8 * size}[{address}]", 8 * size, Origin.LOAD)
+            value = self.fresh(f"mem{8 * size}[{address}]", 8 * size, _origin_of_load(address))
             self.loads.append(Load(self.pc, address, value, None))
             return value
         value = self.stack.read(offset, size, self.sp)
@@ -143,6 +144,13 @@ class State:
             self.stack.drop_below(0)
         elif sp_before is None or sp > sp_before:
             self.stack.drop_below(sp)
+
+
+def _origin_of_load(address: Term) -> Origin:
+    """What is read through a garbage address, or from the stack at an unknown offset, may be garbage itself."""
+    unknowns = address.leaves()
+    garbage = OLD_R15 in unknowns or any(u.leaf is not None and u.leaf.origin in INDETERMINATE for u in unknowns)
+    return Origin.STALE if garbage else Origin.LOAD
 
 
 def _is_stale(unknown: Term) -> bool:

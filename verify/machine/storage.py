@@ -35,7 +35,8 @@ class Stack:
 
     `defined` says which bytes hold meaningful content at entry (the caller's frame, what the protocol stores);
     all others are indeterminate until written. `escaped` says that a callee got an address in the routine's own
-    frame, so that what nothing here wrote there may be its work.
+    frame, so that what nothing here wrote there may be its work. `caller` counts the events at which the caller's
+    frame may have changed behind the routine's back.
     """
 
     defined: Ranges
@@ -43,10 +44,11 @@ class Stack:
     generation: int = 0
     seen: int = 0
     escaped: bool = False
+    caller: int = 0
 
     def copy(self) -> Stack:
         """A copy that shares no mutable state."""
-        return Stack(self.defined, dict(self.bytes), self.generation, self.seen, self.escaped)
+        return Stack(self.defined, dict(self.bytes), self.generation, self.seen, self.escaped, self.caller)
 
     def write(self, offset: int, value: Term, sp: int | None) -> None:
         """Store a value of a whole number of bytes, most significant byte first; below `sp` it is lost at once."""
@@ -89,14 +91,20 @@ class Stack:
         """The unknown that the aligned 8-byte cell around this byte holds where nothing wrote it."""
         cell = at - at % CELL
         if at in self.defined:
+            if self.caller:
+                return leaf(f"caller.mem[{stack_name(cell)}]#{self.caller}", 8 * CELL, Origin.LOAD)
             return initial_cell(cell)
-        if self.escaped and at < 0:
+        if self.escaped:
             return leaf(f"callee_wrote.mem[{stack_name(cell)}]#{self.generation}", 8 * CELL, Origin.LOAD)
         return leaf(f"unwritten.mem[{stack_name(cell)}]#{self.generation}", 8 * CELL, Origin.STALE)
 
     def _fresh(self, at: int, size: int) -> Term:
         self.seen += 1
         return leaf(f"below_r15.mem[{stack_name(at)}]#{self.seen}", 8 * size, Origin.STALE)
+
+    def forget_caller(self) -> None:
+        """The caller's frame may have been written through a pointer: what is read there is new from now on."""
+        self.caller += 1
 
     def drop_below(self, sp: int) -> None:
         """Forget what lies below a stack pointer that rose: an interrupt may overwrite it from now on."""

@@ -108,10 +108,24 @@ def claims_at_exits(name: str) -> Callable[[Run], Iterator[Obligation]]:
 
     def obligations(run: Run) -> Iterator[Obligation]:
         for path in run.exits():
-            for claim in claims_for(run, path, name):
+            claims = claims_for(run, path, name)
+            if claims and is_early(run, path):
+                yield from _left_early(run, path)
+            for claim in claims:
                 yield from claimed(run.at_exit(path), claim, path)
 
     return obligations
+
+
+def _left_early(run: Run, path: Path) -> Iterator[Obligation]:
+    """What is claimed of an early exit is worth something only where the contract lets the routine leave early."""
+    early = run.contract.early
+    assert early is not None
+    claim = f"the routine leaves without a call only when {early.text}"
+    try:
+        yield Obligation(claim, run.at_exit(path).holds(early), path, path.end.at, "an exit without a call")
+    except Undefined as problem:
+        yield impossible(claim, "an exit without a call", path, path.end.at, str(problem))
 
 
 def claimed(moment: Moment, claim: Claim, path: Path) -> Iterator[Obligation]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from verify.contracts.schema import Contract
 from verify.machine.state import OLD_R15
+from verify.machine.storage import Ranges
 from verify.machine.term import boolean, const, eq, extract, offset_from
 from verify.properties.base import Obligation, Property, Run, anchor
 from verify.walk.path import CallMade, Path
@@ -22,13 +24,14 @@ def _at_call(run: Run, path: Path, made: CallMade) -> Iterator[Obligation]:
     r15, name = made.state.gpr[15], made.spec.name
     sp = made.state.sp
     area = run.contract.layout.structs["stack_frame"].size
+    free = sp is not None and _is_free(run.contract, sp, area)
     yield Obligation(
         f"r15 is a multiple of 8 at the call of {name}", eq(extract(r15, 2, 0), const(0, 3)), path, made.at,
         f"r15 at the call of {name}", found=r15,
     )  # fmt: skip
     yield Obligation(
-        f"0..{area - 1}(r15) is free at the call of {name}", boolean(sp is not None and sp <= 0), path, made.at,
-        f"the save area for {name}", found=r15, reason=f"r15 is {r15}, above r15 at entry",
+        f"0..{area - 1}(r15) is free at the call of {name}", boolean(free), path, made.at,
+        f"the save area for {name}", found=r15, reason="it reaches into what the caller must find unchanged",
     )  # fmt: skip
     handed = run.contract.handed
     if handed is not None and made.struct is not None and sp is not None:
@@ -38,6 +41,13 @@ def _at_call(run: Run, path: Path, made: CallMade) -> Iterator[Obligation]:
             f"{handed.name} does not overlap the save area of {name}", boolean(clear), path, made.at,
             f"struct {handed.type}", reason=f"{made.struct} lies below r15 + {area}",
         )  # fmt: skip
+
+
+def _is_free(contract: Contract, sp: int, area: int) -> bool:
+    """Whether all that the callee may write at its caller's r15 is this routine's to give away."""
+    grants = Ranges(tuple(contract.offset(name) for name in contract.grants))
+    kept = Ranges(tuple(contract.offset(name) for name in contract.keeps))
+    return all(byte in kept or sp + byte < 0 or sp + byte in grants for byte in range(area))
 
 
 PROPERTY = Property(

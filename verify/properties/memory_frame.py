@@ -4,23 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from verify.machine.term import split
+from verify.machine.state import Store
+from verify.machine.term import Term, offset_from
 from verify.properties.base import Obligation, Property, Run, anchor, impossible
 
 
 def obligations(run: Run) -> Iterator[Obligation]:
     """Every store that is not to the stack must be to a variable that the contract names."""
-    allowed = {path.code.symbol(name) for path in run.paths for name in run.contract.writes or ()}
     for path in run.exits():
+        allowed = {path.code.symbol(name): run.contract.variables[name] for name in run.contract.writes or ()}
         yield anchor(path, "no other storage is written")
         for store in path.state.stores:
-            if store.offset is None and split(store.address)[0] not in allowed:
+            if store.offset is None and not _inside(store, allowed):
                 where = path.code.place(store.at) or path.end.at
                 what = f"storage at {path.code.describe(store.address)}"
                 yield impossible(
                     "no other storage is written", what, path, where,
                     f"{what} is written, which the contract does not allow",
                 )  # fmt: skip
+
+
+def _inside(store: Store, allowed: dict[Term, int]) -> bool:
+    """Whether all bytes of the store lie in one of the variables: {address: size in bytes}."""
+    for address, size in allowed.items():
+        distance = offset_from(store.address, address)
+        if distance is not None and distance >= 0 and distance + store.value.width // 8 <= size:
+            return True
+    return False
 
 
 PROPERTY = Property(

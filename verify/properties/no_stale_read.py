@@ -22,18 +22,27 @@ def obligations(run: Run) -> Iterator[Obligation]:
     """Exit registers, handler arguments, branches, stores outside the own frame, listed fields."""
     for path in run.exits():
         yield anchor(path, "nothing unwritten matters")
-        conditional = [unknown for condition in path.state.conditions for unknown in indeterminate(condition)]
-        for what, value, at in _sinks(run, path):
-            unknowns = indeterminate(value)
-            if unknowns:
-                other = _poisoned([*unknowns, *conditional])
-                given = tuple(substitute(condition, other) for condition in path.state.conditions)
-                copy = substitute(value, other)
-                names = ", ".join(sorted(str(unknown) for unknown in unknowns))
-                yield Obligation(
-                    f"{what} does not depend on {names}", eq(value, copy), path, at, what, found=value, given=given,
-                    reason=f"{what} depends on {names}",
-                )  # fmt: skip
+        conditions = path.state.conditions
+        for index, condition in enumerate(conditions):
+            # The other machine has come to the same branch: only what was decided before is given.
+            yield from _independent(path, ("a branch", condition, path.end.at), conditions[:index])
+        for sink in _sinks(run, path):
+            yield from _independent(path, sink, conditions)
+
+
+def _independent(path: Path, sink: Sink, conditions: list[Term]) -> Iterator[Obligation]:
+    """A value is the same in a twin of this run in which whatever nothing defined has other contents."""
+    what, value, at = sink
+    unknowns = indeterminate(value)
+    if not unknowns:
+        return
+    other = _poisoned([*unknowns, *[unknown for condition in conditions for unknown in indeterminate(condition)]])
+    given = tuple(substitute(condition, other) for condition in conditions)
+    names = ", ".join(sorted(str(unknown) for unknown in unknowns))
+    yield Obligation(
+        f"{what} does not depend on {names}", eq(value, substitute(value, other)), path, at, what, found=value,
+        given=given, reason=f"{what} depends on {names}",
+    )  # fmt: skip
 
 
 def _sinks(run: Run, path: Path) -> Iterator[Sink]:
@@ -41,8 +50,6 @@ def _sinks(run: Run, path: Path) -> Iterator[Sink]:
     for _, number in registers(run.contract.stale or ()):
         yield f"r{number} at exit", state.gpr[number], end
     yield "the exit's target", state.pc, end
-    for condition in state.conditions:
-        yield "a branch", condition, end
     for made in path.calls:
         name = made.spec.name
         yield f"the target of {name}", made.target, made.at

@@ -96,9 +96,10 @@ class Code:
         """A relocation is allowed only where it is the relative operand of the instruction."""
         if place in self.patches:
             return
+        field = _relative_field(insn)
         for hole in self.image.holes_in(place, insn.length):
-            relative = insn.relative_offset is not None and hole.place.offset >= place.offset
-            if not (relative and hole.row.pc_relative and hole.row.supported):
+            fills = (8 * (hole.place.offset - place.offset), hole.row.bits) == field
+            if not (fills and hole.row.supported):
                 raise Unsupported(
                     f"relocation {hole.row.name} against {hole.symbol} in {insn.mnemonic.lower()} at "
                     f"{self.image.label(place)} has no meaning here"
@@ -125,8 +126,15 @@ class Code:
             if target.external is None or target.addend:
                 raise Unsupported("a GOT entry of a local symbol has no meaning here")
             return got_slot(target.external)
+        if (target.place.offset if target.place else (target.absolute or 0) + target.addend) % 2:
+            raise Unsupported("a relative operand counts halfwords and cannot designate an odd address")
         if target.place is not None:
             return self.address(target.place)
         if target.external is not None:
             return plus(symbol_address(target.external), target.addend)
         return const(target.absolute or 0, 64)
+
+
+def _relative_field(insn: Instruction) -> tuple[int, int] | None:
+    """First bit and width of the relative operand's field in the instruction, if it has one."""
+    return next((field.parts[0] for field in insn.format.fields if field.name == insn.format.relative), None)

@@ -19,7 +19,7 @@ from verify.contracts.scope import History, Moment
 from verify.errors import Undecided, Unsupported
 from verify.machine.state import OLD_R15, State, Store, entry_state
 from verify.machine.storage import Ranges
-from verify.machine.term import TRUE, Origin, Term, eq, not_, split
+from verify.machine.term import INDETERMINATE, TRUE, Origin, Term, eq, not_, split
 from verify.objfile.image import Place
 from verify.semantics import zarch
 from verify.semantics.code import Code
@@ -48,6 +48,7 @@ class _Walk:
     calls: list[CallMade] = field(default_factory=list)
     history: History = field(default_factory=History)
     linked_at: dict[Term, Place] = field(default_factory=dict)
+    trusted: list[str] = field(default_factory=list)
 
     def fork(self) -> _Walk:
         return _Walk(
@@ -58,6 +59,7 @@ class _Walk:
             list(self.calls),
             self.history,
             dict(self.linked_at),
+            list(self.trusted),
         )
 
 
@@ -69,15 +71,31 @@ def explore(
     explorer = _Explorer(code, contract, patched, feasible)
     waiting = [_Walk(entry_state(code.address(entry), _defined(contract)))]
     finished = stopped = 0
-    while waiting and stopped < MOST_STOPS:  # a routine with that many open ends will not be proved by one more path
-        walk = waiting.pop()
-        if finished + len(waiting) >= MOST_PATHS:
-            yield explorer.ended(walk, Stop(Verdict.UNKNOWN, f"more than {MOST_PATHS} paths", entry))
+    while waiting:
+        bound = _bound(finished, len(waiting), stopped)
+        if bound is not None:
+            # Every fork that was not followed is given up by name: what lies behind it may be taken, whatever
+            # becomes of the paths that were.
+            yield from (explorer.ended(walk, Stop(Verdict.UNKNOWN, bound, _at(walk, entry))) for walk in waiting)
             return
+        walk = waiting.pop()
         end = explorer.run(walk, waiting)
         finished += 1
-        stopped += isinstance(end, Stop)
+        stopped += isinstance(end, Stop) and feasible(walk.state.conditions)
         yield explorer.ended(walk, end)
+
+
+def _bound(finished: int, waiting: int, stopped: int) -> str | None:
+    """Why no further path is followed, if that is so."""
+    if finished + waiting > MOST_PATHS:
+        return f"more than {MOST_PATHS} paths"
+    if stopped >= MOST_STOPS:
+        return f"not followed, after {MOST_STOPS} paths that were given up"
+    return None
+
+
+def _at(walk: _Walk, entry: Place) -> Place:
+    return walk.places[-1] if walk.places else entry
 
 
 def _defined(contract: Contract) -> Ranges:
@@ -91,6 +109,12 @@ class _Explorer:
     def __init__(self, code: Code, contract: Contract, patched: tuple[str, ...], feasible: Feasible) -> None:
         self.code, self.contract, self.patched, self.feasible = code, contract, patched, feasible
         self.steps = 0
+        # Functions that the contract names are called by their contract, also where the image contains them.
+        self.named = {
+            code.symbol(spec.to.text.removeprefix("symbol."))
+            for spec in contract.calls
+            if spec.to is not None and spec.to.names == (spec.to.text,) and spec.to.text.startswith("symbol.")
+        }
 
     def ended(self, walk: _Walk, end: Exit | Stop) -> Path:
         return Path(
@@ -102,6 +126,7 @@ class _Explorer:
             tuple(walk.calls),
             walk.history,
             end,
+            tuple(dict.fromkeys(walk.trusted)),
         )
 
     def run(self, walk: _Walk, waiting: list[_Walk]) -> Exit | Stop:
@@ -110,9 +135,10 @@ class _Explorer:
         try:
             while True:
                 here = self.code.place(walk.state.pc)
-                if here is not None:
+                if here is not None and not self.is_named_call(walk.state):
                     place = here
-                    self.step(walk, here, waiting)
+                    if self.step(walk, here, waiting):
+                        return Exit(here)
                 elif not self.leave(walk, place):
                     return Exit(_known(place))
         except Unsupported as problem:
@@ -120,9 +146,13 @@ class _Explorer:
         except Undecided as problem:
             return Stop(Verdict.UNKNOWN, str(problem), _known(place))
 
+    def is_named_call(self, state: State) -> bool:
+        return state.pc in self.named and state.gpr[_LINK] in state.links
+
     # Inside the image
 
-    def step(self, walk: _Walk, place: Place, waiting: list[_Walk]) -> None:
+    def step(self, walk: _Walk, place: Place, waiting: list[_Walk]) -> bool:
+        """Execute one instruction; True when it loads a new PSW, which is an exit wherever that leads."""
         state = walk.state
         state.links -= {state.pc}
         walk.visits[place] += 1
@@ -145,11 +175,12 @@ class _Explorer:
         for link in state.links - walk.linked_at.keys():
             walk.linked_at[link] = place
         for store in state.stores[trace:]:
-            self.check_separate(store, place)
+            self.check_separate(state, store, place)
         if step.leaves is not None:
             state.pc = step.leaves
-        else:
-            self.branch(walk, step.jumps, step.next, again, waiting)
+            return True
+        self.branch(walk, step.jumps, step.next, again, waiting)
+        return False
 
     def branch(self, walk: _Walk, jumps: list[Jump], following: Term, again: bool, waiting: list[_Walk]) -> None:
         """Go on at the next instruction, or fork for a conditional jump."""
@@ -177,7 +208,7 @@ class _Explorer:
             return False
         return not again or self.feasible([*state.conditions, condition])
 
-    def check_separate(self, store: Store, place: Place) -> None:
+    def check_separate(self, state: State, store: Store, place: Place) -> None:
         """A store that may hit the protected stack stops the path, unless the contract assumes it cannot."""
         if store.offset is not None:
             return
@@ -185,8 +216,10 @@ class _Explorer:
         if kind not in self.contract.separate:
             raise Undecided(
                 f"the store to {store.address} at {self.code.image.label(place)} may hit the stack: "
-                f"the contract does not assume that {kind or 'such an address'} lies elsewhere"
+                f"the contract does not assume that {_SEPARATE.get(kind, 'such an address')} lies elsewhere"
             )
+        if kind == "pointers":
+            state.stack.forget_caller()  # separate from the own frame, but perhaps a local of the caller
         base = split(store.address)[0]
         if base is not None and self.code.place(base) is not None:
             target = self.code.place(store.address)
@@ -198,7 +231,7 @@ class _Explorer:
     def leave(self, walk: _Walk, place: Place | None) -> bool:
         """Handle a target outside the image; False when it is an exit."""
         state = walk.state
-        if self.thunk(state):
+        if self.thunk(walk):
             return True
         back = state.gpr[_LINK]
         spec = self.callee(walk, state.pc)
@@ -213,12 +246,14 @@ class _Explorer:
         self.call(walk, spec, walk.linked_at.get(back, _known(place)), back)
         return True
 
-    def thunk(self, state: State) -> bool:
+    def thunk(self, walk: _Walk) -> bool:
         """An expoline thunk outside the image is what the contract says it is: a branch to its register."""
+        state = walk.state
         name = state.pc.leaf.name.removeprefix("&") if state.pc.leaf else ""
         match = _THUNK.match(name)
         if match is None or not self.contract.thunks:
             return False
+        walk.trusted.append(name)
         state.pc = state.gpr[int(match.group(1))]
         if match.group(2):  # the older thunks use a second register as scratch
             scratch = int(match.group(2))
@@ -290,14 +325,19 @@ def _go(state: State, condition: Term, target: Term) -> None:
     state.pc = target
 
 
-def _kind(address: Term) -> str | None:
-    """Which of the contract's separation assumptions an address would need."""
+_LOWCORE = 8192  # bytes (POP, chapter 3, "Assigned Storage Locations"): prefixing maps no more
+_SEPARATE = {"symbols": "storage at a symbol", "lowcore": "the lowcore", "pointers": "what a pointer designates"}
+_POINTERS = frozenset(Origin) - INDETERMINATE - {Origin.MACHINE}
+
+
+def _kind(address: Term) -> str:
+    """Which of the contract's separation assumptions an address would need; "" where none would do."""
     if OLD_R15 in address.leaves():
-        return None
-    base, _ = split(address)
+        return ""
+    base, constant = split(address)
     if base is None:
-        return "lowcore"
+        return "lowcore" if constant < _LOWCORE else ""
     origins = {unknown.leaf.origin for unknown in address.leaves() if unknown.leaf is not None}
-    if origins <= {Origin.SYMBOL, Origin.CODE} and base.leaf is not None:
+    if base.leaf is not None and origins <= {Origin.SYMBOL, Origin.CODE}:
         return "symbols"
-    return "pointers"
+    return "pointers" if origins <= _POINTERS else ""

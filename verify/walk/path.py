@@ -45,7 +45,11 @@ class Stop:
 
 @dataclass(frozen=True)
 class Path:
-    """One way through the routine under one choice of run-time patches."""
+    """One way through the routine under one choice of run-time patches.
+
+    `out_of_line` are the targets of execute instructions; `trusted` names the thunks of other objects that were taken
+    at their contract's word.
+    """
 
     code: Code
     patched: tuple[str, ...]
@@ -55,6 +59,7 @@ class Path:
     calls: tuple[CallMade, ...]
     history: History
     end: Exit | Stop
+    trusted: tuple[str, ...] = ()
 
     def describe(self) -> str:
         """The path as labels of the places where it branched, called and left."""
