@@ -107,7 +107,7 @@ def _prove_routine(path: Path, image: Image, choice: Choice, options: Options) -
 
 
 def choose(image: Image, options: Options) -> list[Choice]:
-    """The routines to prove. Raises InputError when there are none, UsageError when the choice is not clear."""
+    """The routines to prove. Raises InputError when there are none, or when the choice is not clear."""
     routines = image.routines()
     if not routines:
         raise InputError(image.path, "defines no routine (no function symbol in an executable section)")
@@ -137,7 +137,7 @@ def _for_contract(image: Image, routines: Sequence[Symbol], contract: str) -> li
     if len(routines) == 1:
         return [routines[0]]
     names = ", ".join(symbol.name for symbol in routines[:8])
-    raise UsageError(f"{image.path}: which routine is held to {contract}? choose with --symbol: {names}")
+    raise InputError(image.path, f"which routine is held to {contract}? choose with --symbol: {names}")
 
 
 def _fits(patterns: Iterable[str], name: str) -> bool:
@@ -157,7 +157,8 @@ def _claims() -> tuple[ProofClaim, ...]:
 
 
 def _claims_on(image: Image) -> list[ProofClaim]:
-    return [claim for claim in _claims() if claim.covers_file(image.path)]
+    parts = image.path.resolve().parts
+    return [claim for claim in _claims() if claim.covers_file(parts)]
 
 
 def _inner_labels(image: Image, routines: Sequence[Symbol]) -> set[str]:

@@ -23,9 +23,9 @@ class ProofClaim:
     why: str
     source: Path
 
-    def covers_file(self, path: Path) -> bool:
-        """Whether a path ends with this claim's file pattern, component by component."""
-        wanted, actual = PurePath(self.file).parts, path.resolve().parts
+    def covers_file(self, actual: tuple[str, ...]) -> bool:
+        """Whether a path, given by its components, ends with this claim's file pattern, component by component."""
+        wanted = PurePath(self.file).parts
         tail = actual[-len(wanted) :]
         return len(tail) == len(wanted) and all(map(fnmatchcase, tail, wanted))
 

@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,12 @@ def read(path: Path) -> Source:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         raise ContractError(path, None, f"cannot be read: {problem}") from problem
+    return _parse(path, text)
+
+
+@cache
+def _parse(path: Path, text: str) -> Source:
+    """Kept, since a base is read once for each contract that extends it; nobody changes a table (`merge` copies)."""
     try:
         return Source(path, text, tomllib.loads(text))
     except tomllib.TOMLDecodeError as problem:

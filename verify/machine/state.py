@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 
 from verify.machine import psw
 from verify.machine.storage import Ranges, Stack
@@ -173,13 +174,18 @@ def entry_psw_mask() -> Term:
     return psw.compose(entry_system_mask(), cc, program_mask)
 
 
+@cache
+def _entry_vectors() -> tuple[Term, ...]:
+    halves = [f"old.v{n}.{half}" for n in range(32) for half in ("left", "right")]
+    return tuple(leaf(name, 64, Origin.ENTRY) for name in halves)
+
+
 def entry_state(pc: Term, defined: Ranges) -> State:
     """All registers unknown, 64-bit addressing mode; `defined` are the stack bytes with meaning at entry."""
-    halves = [f"old.v{n}.{half}" for n in range(32) for half in ("left", "right")]
     zero = const(0, 64)
     return State(
         gpr=[entry_register(n) for n in range(16)],
-        vector=[leaf(name, 64, Origin.ENTRY) for name in halves],
+        vector=list(_entry_vectors()),
         access=[leaf(f"old.a{n}", 32, Origin.ENTRY) for n in range(16)],
         fpc=leaf("old.fpc", 32, Origin.ENTRY),
         cc=(const(CC_GIVEN, 64), zero_extend(leaf("old.cc", 2, Origin.ENTRY), 64), zero, zero),
