@@ -25,7 +25,10 @@ def cli() -> None:
 
 
 def _names(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
-    return tuple(name.strip() for name in value.split(",") if name.strip()) if value else ()
+    names = tuple(name.strip() for name in (value or "").split(",") if name.strip())
+    if value is not None and not names:  # an empty variable in a CI script must not change what is proved
+        raise click.BadParameter("names no property")
+    return names
 
 
 @cli.command()

@@ -182,10 +182,14 @@ def _choice(image: Image, symbol: Symbol, options: Options) -> Choice:
         return Choice(symbol, contract, "asked for with --contract")
     for claim in _claims_on(image):
         if claim.covers(names):
-            contract = load_contract(root, claim.contract, options.layout or claim.layout, symbol.name)
+            contract = load_contract(root, claim.contract, _layout(options, claim), symbol.name)
             return Choice(symbol, contract, f"claimed in proofs/{claim.source.name}")
     name, why = _default(image)
     return Choice(symbol, load_contract(root, name, options.layout), why + _hint(names))
+
+
+def _layout(options: Options, claim: ProofClaim) -> str | None:
+    return claim.layout if options.layout is None else options.layout
 
 
 def _default(image: Image) -> tuple[str, str]:

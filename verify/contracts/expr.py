@@ -22,6 +22,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from verify.contracts import grammar
+from verify.contracts.grammar import ExprError, Kind, dotted
 from verify.machine import term as t
 from verify.machine.term import Term
 
@@ -50,6 +52,7 @@ class Expr:
     text: str
     tree: ast.expr
     names: tuple[str, ...]
+    kind: Kind = Kind.NUMBER
 
     def term(self, scope: Scope) -> Term:
         """The expression's term; a comparison is a Bool. Raises Undefined."""
@@ -64,33 +67,25 @@ class Expr:
 
 
 def _sub(tree: ast.expr) -> Expr:
-    return Expr(ast.unparse(tree), tree, tuple(_names(tree)))
-
-
-class ExprError(Exception):
-    """An expression that is not one of this language; the contract's loader adds file and line."""
+    return Expr(ast.unparse(tree), tree, tuple(grammar.names(tree)))
 
 
 def parse(text: str, known: Callable[[str], str | None]) -> Expr:
     """Parse and check an expression. `known` returns a complaint about a dotted name, or None."""
-    try:
-        tree = ast.parse(text.strip(), mode="eval").body
-    except SyntaxError as problem:
-        raise ExprError(f"{text!r} is not an expression: {problem.msg}") from problem
-    for node in ast.walk(tree):
-        if not isinstance(node, _ALLOWED):
-            raise ExprError(f"{text!r}: {type(node).__name__} is not part of the contract language")
-    names = tuple(_names(tree))
+    tree = grammar.syntax(text)
+    names = tuple(grammar.names(tree))
     for name in names:
         complaint = known(name)
         if complaint:
             raise ExprError(f"{text!r}: {complaint}")
-    return Expr(text.strip(), tree, names)
+    return Expr(text.strip(), tree, names, grammar.kind(tree))
 
 
 def expand(*texts: str) -> Iterator[tuple[str, ...]]:
     """Expand `{2..13}` in all texts at once: ("gprs[{2..3}]", "old.r{2..3}") gives two pairs."""
     spans = [(int(a), int(b)) for text in texts for a, b in _BRACES.findall(text)]
+    if any(b < a for a, b in spans):
+        raise ExprError(f"a range in {', '.join(texts)} runs backwards")
     if not spans:
         yield texts
         return
@@ -98,45 +93,6 @@ def expand(*texts: str) -> Iterator[tuple[str, ...]]:
         raise ExprError(f"the ranges in {', '.join(texts)} differ in length")
     for step in range(spans[0][1] - spans[0][0] + 1):
         yield tuple(_BRACES.sub(lambda m, n=step: str(int(m.group(1)) + n), text) for text in texts)  # type: ignore[misc]
-
-
-_ALLOWED = (
-    ast.Expression, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Attribute, ast.Name,
-    ast.Subscript, ast.Constant, ast.Call, ast.Load, ast.operator, ast.unaryop, ast.boolop, ast.cmpop,
-)  # fmt: skip
-
-
-def dotted(node: ast.expr) -> str | None:
-    """`regs.gprs[14]` as text; None for anything that is not a plain dotted name."""
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute):
-        left = dotted(node.value)
-        return None if left is None else f"{left}.{node.attr}"
-    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
-        left = dotted(node.value)
-        return None if left in (None, "mem", "old.mem") else f"{left}[{node.slice.value}]"
-    return None
-
-
-def _names(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, ast.Call):
-        if isinstance(node.func, ast.Name) and len(node.args) == 1 and not node.keywords:
-            yield f"{node.func.id}({ast.unparse(node.args[0])})"
-            return
-        raise ExprError(f"{ast.unparse(node)!r} is not a function of the contract language")
-    if isinstance(node, ast.Subscript) and dotted(node) is None:
-        if dotted(node.value) not in ("mem", "old.mem"):
-            raise ExprError(f"{ast.unparse(node)!r}: only mem and old.mem take an address")
-        yield from _names(node.slice)
-        return
-    if isinstance(node, ast.expr):
-        name = dotted(node)
-        if name is not None:
-            yield name
-            return
-    for child in ast.iter_child_nodes(node):
-        yield from _names(child)
 
 
 _BINARY: dict[type[ast.operator], Callable[[Term, Term], Term]] = {
@@ -164,22 +120,22 @@ class _Evaluator:
         return t.boolean(node.value) if isinstance(node.value, bool) else t.const(int(str(node.value)), _WIDTH)
 
     def visit_call(self, node: ast.Call) -> Term:
-        return self.scope.name(next(_names(node)))
+        return self.scope.name(next(grammar.names(node)))
 
     def visit_subscript(self, node: ast.Subscript) -> Term:
         return self.scope.memory(self.visit(node.slice), old=dotted(node.value) == "old.mem")
 
     def visit_binop(self, node: ast.BinOp) -> Term:
         left, right = self.visit(node.left), self.visit(node.right)
-        if isinstance(node.op, ast.Mod):  # by a power of two only
-            if not right.is_const or right.value & (right.value - 1):
-                raise ExprError(f"{ast.unparse(node)!r}: % wants a power of two")
+        if isinstance(node.op, ast.Mod):  # by a power of two
             return t.bvand(left, t.plus(right, -1))
         return _BINARY[type(node.op)](*self.same_width(left, right))
 
     def same_width(self, a: Term, b: Term) -> tuple[Term, Term]:
-        """Literals take the width of the other side; a narrower value is widened with zeros."""
-        width = max(a.width if not a.is_const else 0, b.width if not b.is_const else 0) or _WIDTH
+        """Literals take the width of the other side, if they fit; a narrower value is widened with zeros."""
+        width = max((x.width for x in (a, b) if not x.is_const), default=_WIDTH)
+        if any(x.is_const and x.value >> width for x in (a, b)):
+            width = _WIDTH
         fit = [t.const(x.value, width) if x.is_const else t.zero_extend(x, width) for x in (a, b)]
         return fit[0], fit[1]
 
@@ -208,3 +164,6 @@ class _Evaluator:
         if condition.is_const:
             return self.visit(node.body if condition is t.TRUE else node.orelse)
         return t.ite(condition, *self.same_width(self.visit(node.body), self.visit(node.orelse)))
+
+
+__all__ = ["Expr", "ExprError", "Kind", "Scope", "Undefined", "dotted", "expand", "parse"]

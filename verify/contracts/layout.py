@@ -67,7 +67,10 @@ def load_layout(root: Path, name: str) -> Layout:
         if key in ("summary", "source", "extends", "const"):
             continue
         structs[key] = _struct(source, key, body)
-    constants = {key: _number(source, value, "const", key) for key, value in table.get("const", {}).items()}
+    named = table.get("const", {})
+    if not isinstance(named, dict):
+        raise source.error("'const' must be a table of numbers", "const")
+    constants = {key: _number(source, value, "const", key) for key, value in named.items()}
     return Layout(name, str(table.get("summary", "")), structs, constants, source.path)
 
 
@@ -79,6 +82,8 @@ def _resolve(root: Path, name: str, seen: tuple[str, ...]) -> tuple[Source, dict
     base = source.table.get("extends")
     if base is None:
         return source, source.table
+    if not isinstance(base, str):
+        raise source.error(f"'extends' must name a layout, not {base!r}", "extends")
     if base in seen or base == name:
         raise source.error(f"layout {name!r} extends itself", "extends")
     below = _resolve(root, base, (*seen, name))[1]
@@ -101,13 +106,26 @@ def _struct(source: Source, name: str, body: Any) -> Struct:
             ranges[key] = (_number(source, value[0], name, key), _number(source, value[1], name, key))
         elif isinstance(value, dict):
             source.check_keys(value, ("at", "size", "count"), name, key)
+            if "at" not in value:
+                raise source.error(f"field {key!r} of struct {name!r} has no 'at'", name, key)
             numbers = {part: _number(source, number, name, key) for part, number in value.items()}
             fields[key] = Field(numbers["at"], numbers.get("size", _WORD), numbers.get("count", 1))
         else:
             fields[key] = Field(_number(source, value, name, key))
     if "size" not in body:
         raise source.error(f"struct {name!r} has no size", name)
-    return Struct(name, _number(source, body["size"], name, "size"), fields, ranges)
+    struct = Struct(name, _number(source, body["size"], name, "size"), fields, ranges)
+    _check_inside(source, struct)
+    return struct
+
+
+def _check_inside(source: Source, struct: Struct) -> None:
+    """A field or range outside its struct: its offset is wrong, or the size is."""
+    spans = {key: (field.at, field.at + field.size * field.count) for key, field in struct.fields.items()}
+    for key, (first, end) in (spans | dict(struct.ranges)).items():
+        if not 0 <= first < end <= struct.size:
+            raise source.error(f"{key!r} is not inside the {struct.size} bytes of struct {struct.name!r}",
+                               struct.name, key)  # fmt: skip
 
 
 def _number(source: Source, value: Any, *where: str) -> int:

@@ -40,6 +40,13 @@ class Source:
                 fallback = fallback or number
         return fallback
 
+    def line_with(self, text: str) -> int | None:
+        """The first line, not a comment, in which a text stands."""
+        for number, line in enumerate(self.text.splitlines(), 1):
+            if text in line and not line.lstrip().startswith("#"):
+                return number
+        return None
+
     def error(self, reason: str, *words: str) -> ContractError:
         """A complaint about the place where these words stand."""
         return ContractError(self.path, self.line_of(*words), reason)

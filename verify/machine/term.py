@@ -461,12 +461,16 @@ def eq(a: Term, b: Term) -> Term:
     return _make("=", (a, b), None, BOOL)
 
 
-def _compare(op: str, fold: Callable[[int, int, int], bool], reflexive: bool) -> Callable[[Term, Term], Term]:
+def _compare(
+    op: str, fold: Callable[[int, int, int], bool], reflexive: bool, unsigned: bool = False
+) -> Callable[[Term, Term], Term]:
     def build(a: Term, b: Term) -> Term:
         if a is b:
             return boolean(reflexive)
         if a.op == "const" and b.op == "const":
             return boolean(fold(a.param, b.param, a.width))
+        if unsigned and a.op == "zero_extend" and b.op == "const" and b.param >> a.args[0].width:
+            return TRUE  # the literal is above everything that the narrower value can be
         return _make(op, (a, b), None, BOOL)
 
     build.__name__ = op
@@ -474,8 +478,8 @@ def _compare(op: str, fold: Callable[[int, int, int], bool], reflexive: bool) ->
     return build
 
 
-ult = _compare("bvult", lambda a, b, _: a < b, False)
-ule = _compare("bvule", lambda a, b, _: a <= b, True)
+ult = _compare("bvult", lambda a, b, _: a < b, False, unsigned=True)
+ule = _compare("bvule", lambda a, b, _: a <= b, True, unsigned=True)
 slt = _compare("bvslt", lambda a, b, w: signed(a, w) < signed(b, w), False)
 sle = _compare("bvsle", lambda a, b, w: signed(a, w) <= signed(b, w), True)
 

@@ -13,6 +13,7 @@ import logging
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ _MACHINES = {3: "32-bit x86", 20: "PowerPC", 21: "64-bit PowerPC", 40: "Arm", 62
              243: "RISC-V"}  # fmt: skip
 _RELOCATABLE, _EXECUTABLE, _SHARED = 1, 2, 3
 _SHF_ALLOC, _SHF_EXECINSTR = 0x2, 0x4
+_NO_SYMBOL = Symbol("", None, 0, "notype", "local", absolute=0)  # symbol 0 (ELF gABI, "Symbol Table")
 _ALTERNATIVES = ".altinstructions"
 _REPLACEMENT = ".altinstr_replacement"
 
@@ -193,11 +195,14 @@ def _holes(
             number, offset = entry["r_info_sym"], int(entry["r_offset"])
             if number >= len(named) and number:
                 raise InputError(path, f"{table.name} refers to symbol {number}, which does not exist")
-            symbol = named[number] if named else Symbol("", None, 0, "notype", "local", absolute=0)
+            symbol = named[number] if number else _NO_SYMBOL
             space = int(table["sh_info"]) if relocatable else LINKED_SPACE
             if relocatable and space >= len(sections):
                 raise InputError(path, f"{table.name} relocates section {space}, which does not exist")
-            yield _hole(Place(space, offset), int(entry["r_info_type"]), symbol, int(entry["r_addend"]))
+            hole = _hole(Place(space, offset), int(entry["r_info_type"]), symbol, int(entry["r_addend"]))
+            if hole.row.calculation == "B + A" and not relocatable:  # the load address moves both
+                hole = replace(hole, target=Target(place=Place(LINKED_SPACE, hole.addend)))
+            yield hole
 
 
 def _hole(place: Place, number: int, symbol: Symbol, addend: int) -> Hole:

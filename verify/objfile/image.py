@@ -16,6 +16,7 @@ from verify.errors import NoSuchSymbol
 from verify.objfile.relocs import Row
 
 LINKED_SPACE = 0
+_DATA = frozenset({"object", "common", "tls"})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -142,6 +143,11 @@ class Image:
             if symbol.name == name and symbol.place is not None and self.code(symbol.place, 1):
                 return symbol
         raise NoSuchSymbol(self.path, f"defines no routine named {name!r}")
+
+    @cached_property
+    def data_symbols(self) -> frozenset[str]:
+        """The names that are known to be data: variables, COMMON and thread-local ones included."""
+        return frozenset(symbol.name for symbol in self.symbols if symbol.kind in _DATA)
 
     def aliases(self, place: Place) -> tuple[str, ...]:
         """All names of a place."""

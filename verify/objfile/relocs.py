@@ -56,7 +56,7 @@ _TABLE = """
 11 JMP_SLOT     64 1 S + A             dynamic
 12 RELATIVE     64 1 B + A             dynamic
 13 GOTOFF32     32 1 S + A - G         got
-14 GOTPC        32 1 G + A - P         got
+14 GOTPC        64 1 G + A - P         got
 15 GOT16        16 1 O + A             got
 16 PC16         16 1 S + A - P         address
 17 PC16DBL      16 2 S + A - P         address

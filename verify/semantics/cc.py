@@ -25,9 +25,11 @@ from verify.machine.term import (
     eq,
     extract,
     ite,
+    mul,
     not_,
     or_,
     shl,
+    sign_extend,
     slt,
     sub,
     ult,
@@ -143,6 +145,17 @@ def _unsigned_sub(width: int, borrow_in: bool) -> Callable[[Term, Term, Term], C
     return codes
 
 
+def _signed_product(width: int) -> Callable[[Term, Term, Term], Codes]:
+    """MSC, MSGC and their like: 3 where the low half is not the whole product."""
+
+    def codes(a: Term, b: Term, _n: Term) -> Codes:
+        exact = mul(*[sign_extend(extract(term, width - 1, 0), 2 * width) for term in (a, b)])
+        result = extract(exact, width - 1, 0)
+        return _with_overflow(result, not_(eq(sign_extend(result, 2 * width), exact)))
+
+    return codes
+
+
 def _load_positive(width: int) -> Callable[[Term, Term, Term], Codes]:
     def codes(a: Term, _b: Term, _n: Term) -> Codes:
         x = extract(a, width - 1, 0)
@@ -180,7 +193,10 @@ def _leftmost_selected(value: Term, mask: Term) -> Term:
 
 
 def _shift_left(width: int) -> Callable[[Term, Term, Term], Codes]:
-    """SLA, SLAG: 3 when a bit unlike the sign was shifted out."""
+    """SLA, SLAG: 3 when a bit unlike the sign was shifted out.
+
+    Zeros follow the numeric part out: a shift by more than its 31 bits loses nothing only where all bits are zero.
+    """
 
     def codes(a: Term, b: Term, _n: Term) -> Codes:
         wide = a if width == 64 else extract(a, 31, 0)
@@ -191,8 +207,7 @@ def _shift_left(width: int) -> Callable[[Term, Term, Term], Codes]:
         back = ashr(shifted, count)
         lost = not_(eq(back, wide))
         too_far = not_(ult(count, const(width, width)))
-        all_sign = or_(eq(wide, const(0, width)), eq(wide, const(-1, width)))
-        overflow = ite(too_far, not_(all_sign), lost)
+        overflow = ite(too_far, not_(_is_zero(wide)), lost)
         final = ite(too_far, bvand(wide, sign), shifted)
         return _with_overflow(final, overflow)
 
@@ -227,6 +242,8 @@ OPERATIONS: dict[int, Callable[[Term, Term, Term], Codes]] = {
     19: _under_mask(16),
     20: _shift_left(32),
     21: _shift_left(64),
+    61: _signed_product(32),
+    62: _signed_product(64),
     CC_GIVEN: given,
 }
 

@@ -16,6 +16,7 @@ from verify.objfile.image import Image, Place, Target
 from verify.semantics.decode import Instruction, decode
 
 _LONGEST = 6
+_READS_GOT = frozenset({"LARL", "LGRL"})  # the address of the entry, and its contents
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,8 @@ class Code:
     def symbol(self, name: str) -> Term:
         """The address of a symbol by name, wherever it is defined."""
         for symbol in self.image.symbols:
+            if symbol.name == name and symbol.absolute is not None:
+                return const(symbol.absolute, 64)
             if symbol.name == name and symbol.place is not None and symbol.binding != "weak":
                 return self.address(symbol.place)
         return symbol_address(name)
@@ -118,11 +121,13 @@ class Code:
             if len(holes) > 1:
                 raise Unsupported(f"two relocations in one instruction at {self.image.label(place)}")
             if holes:
-                return self._target(holes[0].denotes(place), holes[0].row.kind)
+                return self._target(holes[0].denotes(place), holes[0].row.kind, insn)
         return plus(self.address(place), offset)
 
-    def _target(self, target: Target, kind: str) -> Term:
+    def _target(self, target: Target, kind: str, insn: Instruction) -> Term:
         if kind == "got-entry":
+            if insn.mnemonic not in _READS_GOT:
+                raise Unsupported(f"{insn.mnemonic.lower()} of a GOT entry, which is data, has no meaning here")
             if target.external is None or target.addend:
                 raise Unsupported("a GOT entry of a local symbol has no meaning here")
             return got_slot(target.external)

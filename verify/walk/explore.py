@@ -17,7 +17,7 @@ from verify.contracts.expr import Undefined
 from verify.contracts.schema import Call, Contract
 from verify.contracts.scope import History, Moment
 from verify.errors import Undecided, Unsupported
-from verify.machine.state import OLD_R15, State, Store, entry_state
+from verify.machine.state import GOT_SLOT, OLD_R15, State, Store, entry_state
 from verify.machine.storage import Ranges
 from verify.machine.term import INDETERMINATE, TRUE, Origin, Term, eq, not_, split
 from verify.objfile.image import Place
@@ -231,10 +231,13 @@ class _Explorer:
     def leave(self, walk: _Walk, place: Place | None) -> bool:
         """Handle a target outside the image; False when it is an exit."""
         state = walk.state
+        self.check_executable(state.pc, place)
         if self.thunk(walk):
             return True
         back = state.gpr[_LINK]
         spec = self.callee(walk, state.pc)
+        if spec is not None and spec.to is None and back in state.links:
+            self.check_function(state.pc)
         pending = back in state.links
         if not pending and (spec is None or spec.to is None or self.code.place(back) is None):
             return False
@@ -245,6 +248,23 @@ class _Explorer:
         # Through a thunk the call is at the instruction that made the return address.
         self.call(walk, spec, walk.linked_at.get(back, _known(place)), back)
         return True
+
+    def check_executable(self, target: Term, place: Place | None) -> None:
+        """Control does not go to what is known to be data."""
+        symbol = target.leaf
+        if symbol is None or symbol.origin is not Origin.SYMBOL:
+            return
+        name = symbol.name.removeprefix("&")
+        if name in self.code.image.data_symbols or symbol.note.startswith(GOT_SLOT):
+            raise Unsupported(f"control goes to {name}, which is data, at {self.code.image.label(_known(place))}")
+
+    def check_function(self, target: Term) -> None:
+        """Where any callee is allowed, what is called must be something that can be one."""
+        base, offset = split(target)
+        if base is None:
+            raise Unsupported(f"calls the absolute address {target}, which nothing names")
+        if base.leaf is not None and base.leaf.origin is Origin.SYMBOL and offset:
+            raise Unsupported(f"calls {target}, which is not the beginning of a function")
 
     def thunk(self, walk: _Walk) -> bool:
         """An expoline thunk outside the image is what the contract says it is: a branch to its register."""

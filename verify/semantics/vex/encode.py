@@ -7,12 +7,26 @@ compare-and-swap, self-loops, ends the path as `unsupported` (charter, section 6
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import Any
 
 from verify.errors import Unsupported
 from verify.machine.state import State
-from verify.machine.term import FALSE, TRUE, Term, and_, bool_to_bv, concat, const, extract, ite, not_, zero_extend
+from verify.machine.term import (
+    FALSE,
+    TRUE,
+    Origin,
+    Term,
+    and_,
+    bool_to_bv,
+    concat,
+    const,
+    extract,
+    ite,
+    not_,
+    zero_extend,
+)
 from verify.semantics import cc
 from verify.semantics.vex.lift import ADDRESS, lift
 from verify.semantics.vex.ops import OPERATIONS
@@ -20,6 +34,7 @@ from verify.semantics.vex.ops import OPERATIONS
 # Offsets in VEX's guest state for s390x (facts measured with pyvex 9.2.213), in bytes.
 _ACCESS, _VECTOR, _GPR, _FPC, _IA, _CC = 0, 64, 576, 712, 720, 736
 _GPR_END = _GPR + 16 * 8
+_VECTOR_OPCODES = (0xE6, 0xE7)
 _IGNORED = frozenset({"Ist_IMark", "Ist_AbiHint", "Ist_NoOp"})
 _BITS = {"Ity_I8": 8, "Ity_I16": 16, "Ity_I32": 32, "Ity_I64": 64, "Ity_I128": 128, "Ity_F32": 32,
          "Ity_F64": 64, "Ity_F128": 128, "Ity_V128": 128, "Ity_D64": 64, "Ity_D32": 32}  # fmt: skip
@@ -29,8 +44,12 @@ def execute(state: State, raw: bytes) -> None:
     """Apply one allow-listed instruction to a state. Raises Unsupported; then the state must not be used."""
     block = lift(raw)
     encoder = _Encoder(state, block.tyenv, ADDRESS + len(raw))
-    for statement in block.statements:
+    *body, last = block.statements
+    for statement in body:
         encoder.statement(statement)
+    encoder.end(last, block.next)
+    if raw[0] not in _VECTOR_OPCODES:
+        encoder.forget_right_halves()
 
 
 class _Encoder:
@@ -40,6 +59,8 @@ class _Encoder:
         self.next_address = next_address
         self.temps: dict[int, Term] = {}
         self.active = TRUE
+        self.went_on = False
+        self.floating: set[int] = set()
 
     def statement(self, statement: Any) -> None:
         tag = statement.tag
@@ -56,14 +77,20 @@ class _Encoder:
         else:
             raise Unsupported(f"VEX statement {tag} has no semantics here")
 
+    def end(self, last: Any, following: Any) -> None:
+        """The lifter ends with "go to the instruction address", which must be that of the next instruction."""
+        usual = last.tag == "Ist_WrTmp" and last.data.tag == "Iex_Get" and last.data.offset == _IA
+        if not (usual and following.tag == "Iex_RdTmp" and following.tmp == last.tmp and self.went_on):
+            raise Unsupported("VEX does not go on at the next instruction")
+
     def value(self, expression: Any) -> Term:
         return _EXPRESSIONS.get(expression.tag, _no_expression)(self, expression)
 
     # Registers
 
     def get(self, offset: int, bits: int) -> Term:
-        if offset == _IA:
-            return const(self.next_address, 64)
+        if offset == _IA:  # the lifter was given a made-up address: nothing may follow from it
+            raise Unsupported("a VEX expression that reads the instruction address has no semantics here")
         cells, index, cell_bits = self.cells(offset)
         if bits <= cell_bits:
             right = cell_bits - 8 * (offset % (cell_bits // 8)) - bits
@@ -72,6 +99,9 @@ class _Encoder:
 
     def put(self, offset: int, value: Term) -> None:
         if offset == _IA:
+            if not (value.is_const and value.value == self.next_address):
+                raise Unsupported("a VEX statement that sets the instruction address has no semantics here")
+            self.went_on = True
             return
         if value.width == 0:
             value = bool_to_bv(value, 8)
@@ -91,6 +121,18 @@ class _Encoder:
             cells[index] = concat(*left, value, *rest)
         if cells is not self.state.gpr and offset >= _FPC:
             self.write_back(offset, cells)
+        if cells is self.state.vector:
+            self.floating.add(index)
+
+    def forget_right_halves(self) -> None:
+        """ "Bits 64-127 of the vector register are unpredictable" once its floating-point register was loaded.
+
+        (POP, chapter 21, "Vector Registers".) The lifter, like the emulators, leaves them alone.
+        """
+        for index in sorted(self.floating):
+            self.state.vector[index | 1] = self.state.fresh(
+                f"unpredictable.v{index // 2}.right", 64, Origin.MACHINE, "right half of a floating-point register"
+            )
 
     def cells(self, offset: int) -> tuple[list[Term], int, int]:
         """The list of register cells, the index in it and the cell's width in bits for a guest-state offset."""
@@ -118,6 +160,8 @@ class _Encoder:
         return self.state.load(address, bits // 8)
 
     def store(self, address: Term, value: Term) -> None:
+        if self.active is FALSE:
+            return
         if self.active is not TRUE:
             raise Unsupported("a store that depends on the condition code has no semantics here")
         self.state.store(address, value)
@@ -128,9 +172,12 @@ class _Encoder:
         con = expression.con
         if con.type == "Ity_I1":
             return TRUE if con.value else FALSE
-        if con.type in ("Ity_F64", "Ity_F32", "Ity_V128"):
-            raise Unsupported(f"VEX constant of type {con.type} has no semantics here")
-        return const(con.value, _BITS[con.type])
+        if con.type in ("Ity_F64", "Ity_F32"):
+            # VEX prints numbers, not bits: only plus zero is taken, the one pattern that cannot be mistaken.
+            if struct.pack(">d", con.value) != bytes(8):
+                raise Unsupported(f"the VEX constant {con.value} of type {con.type} has no semantics here")
+            return const(0, _bits(con.type))
+        return const(con.value, _bits(con.type))
 
     def operation(self, expression: Any) -> Term:
         build = OPERATIONS.get(expression.op)

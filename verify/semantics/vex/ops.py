@@ -77,6 +77,10 @@ def _sign_bit(set_it: bool | None) -> Operation:
     return change
 
 
+def _repeat(count: int) -> Operation:
+    return lambda a: concat(*[a] * count)
+
+
 def _rows() -> dict[str, Operation]:
     rows: dict[str, Operation] = {}
     for w in (8, 16, 32, 64):
@@ -107,6 +111,7 @@ def _rows() -> dict[str, Operation]:
         "Iop_F64HLtoF128": concat, "Iop_F128HItoF64": _high(64), "Iop_F128LOtoF64": _low(64),
         "Iop_64HLtoV128": concat, "Iop_V128to64": _low(64), "Iop_V128HIto64": _high(64),
         "Iop_AndV128": bvand, "Iop_OrV128": bvor, "Iop_XorV128": bvxor, "Iop_NotV128": bvnot,
+        "Iop_Dup8x16": _repeat(16), "Iop_Dup16x8": _repeat(8), "Iop_Dup32x4": _repeat(4),
         "Iop_Not1": not_,
     }  # fmt: skip
     return rows

@@ -5,9 +5,10 @@ Bits are numbered as the manual does: 0 is the most significant.
 
 from __future__ import annotations
 
+from verify.errors import Unsupported
 from verify.machine import psw
 from verify.machine.psw import ibm
-from verify.machine.term import bvand, bvor, concat, const, plus
+from verify.machine.term import TRUE, Term, bvand, bvor, concat, const, eq, plus
 from verify.semantics import cc
 from verify.semantics.step import Step, insn
 
@@ -38,14 +39,21 @@ def extract_psw(step: Step) -> None:
         step.set_reg("R2", concat(ibm(step.reg("R2"), 0, 31), ibm(mask, 32, 63)))
 
 
+def _set_system_mask(step: Step, mask: Term) -> None:
+    """Replace PSW bits 0-7, of which bit 5 (DAT) must stay: another translation is another storage."""
+    state = step.state
+    if eq(ibm(mask, 5, 5), ibm(state.system_mask, 5, 5)) is not TRUE:
+        raise Unsupported(f"{step.insn.mnemonic.lower()} may turn address translation on or off")
+    state.system_mask = concat(mask, ibm(state.system_mask, 8, 63))
+
+
 def _store_system_mask(step: Step, *, ones: bool) -> None:
     """Store PSW bits 0-7, then OR (STOSM) or AND (STNSM) them with I2."""
     state = step.state
     system = ibm(state.system_mask, 0, 7)
     state.store(step.address("1"), system)
     operand = const(step.field("I2"), 8)
-    changed = bvor(system, operand) if ones else bvand(system, operand)
-    state.system_mask = concat(changed, ibm(state.system_mask, 8, 63))
+    _set_system_mask(step, bvor(system, operand) if ones else bvand(system, operand))
 
 
 @insn("STOSM")
@@ -63,15 +71,20 @@ def store_then_and_system_mask(step: Step) -> None:
 @insn("SSM")
 def set_system_mask(step: Step) -> None:
     """The byte at the second-operand address becomes PSW bits 0-7."""
-    state = step.state
-    state.system_mask = concat(state.load(step.address(), 1), ibm(state.system_mask, 8, 63))
+    _set_system_mask(step, step.state.load(step.address(), 1))
 
 
-@insn("LPSWE")
+@insn("SAM64")
+def set_addressing_mode_64(step: Step) -> None:
+    """PSW bits 31 and 32 become one, which in the 64-bit addressing mode they are."""
+    step.state.system_mask = psw.in_64_bit_mode(step.state.system_mask)
+
+
+@insn("LPSWE", "LPSWEY")
 def load_psw_extended(step: Step) -> None:
     """An exit: the sixteen bytes at the operand are the whole PSW, mask first, then the instruction address."""
     state = step.state
-    address = step.address("2")
+    address = step.address("1" if step.insn.mnemonic == "LPSWEY" else "2")
     mask = state.load(address, 8)
     step.leaves = state.load(plus(address, 8), 8)
     state.set_cc(ibm(mask, 18, 19))
