@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from verify.contracts.registers import registers
-from verify.machine.term import INDETERMINATE, Term, eq, leaf, substitute
+from verify.machine.state import OLD_R15
+from verify.machine.term import INDETERMINATE, Term, eq, leaf, offset_from, substitute
 from verify.objfile.image import Place
 from verify.properties.base import Obligation, Property, Run, anchor
 from verify.walk.path import Path
@@ -69,6 +70,8 @@ def _fields(run: Run, path: Path) -> Iterator[Sink]:
     for made in path.calls:
         if made.struct is not None and made.before.struct is None:
             moment = run.at_call(path, made)
+            if offset_from(made.struct, OLD_R15) is None:
+                continue  # not on the stack at all, which regs-complete says
             for field, _ in handed.complete:
                 yield f"{handed.name}.{field}", moment.field(field), made.at
 

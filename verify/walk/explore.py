@@ -17,7 +17,7 @@ from verify.contracts.expr import Undefined
 from verify.contracts.schema import Call, Contract
 from verify.contracts.scope import History, Moment
 from verify.errors import Undecided, Unsupported
-from verify.machine.state import GOT_SLOT, OLD_R15, State, Store, entry_state
+from verify.machine.state import GOT_SLOT, OLD_R15, Load, State, Store, entry_state
 from verify.machine.storage import Ranges
 from verify.machine.term import INDETERMINATE, TRUE, Origin, Term, eq, not_, split
 from verify.objfile.image import Place
@@ -164,7 +164,7 @@ class _Explorer:
         self.steps += 1
         if self.steps > MOST_STEPS:
             raise Undecided(f"more than {MOST_STEPS} instructions on all paths together")
-        trace = len(state.stores)
+        stored, loaded = len(state.stores), len(state.loads)
         try:
             perform(step)
         except Unsupported as problem:
@@ -174,8 +174,10 @@ class _Explorer:
         walk.out_of_line += step.targets
         for link in state.links - walk.linked_at.keys():
             walk.linked_at[link] = place
-        for store in state.stores[trace:]:
+        for store in state.stores[stored:]:
             self.check_separate(state, store, place)
+        for load in state.loads[loaded:]:
+            self.check_storage(load, place)
         if step.leaves is not None:
             state.pc = step.leaves
             return True
@@ -225,6 +227,18 @@ class _Explorer:
             target = self.code.place(store.address)
             if target is not None and self.code.image.code(target, 1):
                 raise Unsupported(f"the store at {self.code.image.label(place)} changes code")
+
+    def check_storage(self, load: Load, place: Place) -> None:
+        """A load stops the path unless there must be storage where it looks: an access exception would interrupt it."""
+        if load.offset is not None or _kind(load.address) in self.contract.separate:
+            return
+        garbage = any(u.leaf is not None and u.leaf.origin in INDETERMINATE for u in load.address.leaves())
+        if "pointers" in self.contract.separate and not garbage:
+            return
+        raise Undecided(
+            f"the load from {load.address} at {self.code.image.label(place)} may find no storage there: "
+            "it is not the stack, nor a symbol, nor the lowcore"
+        )
 
     # Leaving the image
 
