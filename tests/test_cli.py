@@ -202,8 +202,8 @@ def test_text_lists_every_assumption() -> None:
 def test_text_tells_a_counterexample() -> None:
     lines = prove(BROKEN).out.splitlines()
     at = next(n for n, line in enumerate(lines) if line.startswith("  unconfirmed  handler-arguments"))
-    words = " ".join(lines[at : at + 5])
-    for word in ("expected:", "found:", "path:", "r2", ".text+0x"):
+    words = " ".join(lines[at : at + 6])
+    for word in ("expected:", "found:", "where:", "path:", "r2", ".text+0x"):
         assert word in words
 
 

@@ -154,3 +154,13 @@ def test_the_package_itself_imports_nothing_heavy() -> None:
     code = "import json, sys, verify; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not {"cle", "pyvex", "z3", "click", *LAZY} & set(json.loads(done.stdout))
+
+
+def test_the_package_exports_six_names_and_imports_nothing_for_them() -> None:
+    code = "import sys, verify; print(sorted(m for m in sys.modules if m.startswith('verify')), len(verify.__all__))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['verify'] 6"
+    # Twice: importing a room of the house must not put another thing in a name's place.
+    code = "import verify; print(all(callable(getattr(verify, n)) for n in verify.__all__ * 2))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"

@@ -26,6 +26,7 @@ from verify.walk.explore import explore
 from verify.walk.path import Path, Stop
 
 _NUMBERED = re.compile(r"#\d+")
+_ENTRY_REGISTER = re.compile(r"old\.(r\d+)\b")
 _LONGEST = 160
 _ASSUMED = {
     "symbols": "storage at a symbol plus a constant does not lie on the stack",
@@ -158,13 +159,26 @@ class _Teller:
         return self.finding(
             prop.name, failure.verdict, ": ".join(parts), one.at,
             claim=one.claim, expected=expected, found=found, path=one.path.describe(),
+            where=self.meanings(one.claim, expected, found),
         )  # fmt: skip
+
+    def meanings(self, *texts: str | None) -> str | None:
+        """What the contract says of the registers at entry that these texts mention."""
+        words = set(_ENTRY_REGISTER.findall(" ".join(text for text in texts if text)))
+        known = [f"old.{name} is {text}" for name, text in self.contract.meaning.items() if name in words]
+        return "; ".join(known) or None
+
+    def absent(self) -> Iterable[str]:
+        """Patch sites of the contract that this object does not have: their states were not proved."""
+        for site in self.contract.patches:
+            if not patching.places(self.image, site):
+                yield f"no patch site {site.name} ({' or '.join(site.symbols)}) in this object"
 
     def report(self, findings: list[Finding], paths: Iterable[Path]) -> RoutineReport:
         paths = tuple(paths)
         executed = {place: path.code for path in paths for place in (*path.places, *path.out_of_line)}
         spans = _spans((place, code.fetch(place).length) for place, code in executed.items())
-        remarks = list(dict.fromkeys(remark for path in paths for remark in dead_loads(path)))
+        remarks = [*dict.fromkeys(remark for path in paths for remark in dead_loads(path)), *self.absent()]
         return RoutineReport(
             self.file, self.routine, self.contract.name, "", tuple(findings),
             tuple(self.span(*span) for span in spans), tuple(self.span(*span) for span in self.missing(spans)),

@@ -358,6 +358,10 @@ EXECUTE_CASES = [
 RELATIVE_TARGETS = {"larl", "j", "j-always", "brcl", "bras", "brasl", "lgrl", "brctg", "cgij"}
 
 
+def show_case(part: bytes | str | int) -> str:
+    return part.hex() if isinstance(part, bytes) else str(part)
+
+
 def executed_on(raw: bytes, name: str, ored: int, memory: Memory, cpu: Cpu) -> tuple[Cpu, Memory]:
     """The other machine's answer; unicorn is given relative operands that count from the execute instruction."""
     target = TARGETS[name]
@@ -369,7 +373,7 @@ def executed_on(raw: bytes, name: str, ored: int, memory: Memory, cpu: Cpu) -> t
     return run_execute(cpu, {CODE: raw, TARGET: target}, memory)
 
 
-@pytest.mark.parametrize(("raw", "name", "ored"), EXECUTE_CASES, ids=lambda value: str(value))
+@pytest.mark.parametrize(("raw", "name", "ored"), EXECUTE_CASES, ids=show_case)
 def test_execute(raw: bytes, name: str, ored: int) -> None:
     rng = random.Random(f"{raw.hex()} {name} {ored}")
     memory = operands.storage(rng)

@@ -36,6 +36,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "expected": finding.expected,
         "found": finding.found,
         "path": finding.path,
+        "where": finding.where,
     }
 
 

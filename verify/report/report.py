@@ -13,7 +13,7 @@ class Finding:
     """One verdict about one property of one routine; `property` is None for trouble with the routine as a whole.
 
     `address` is section+offset in bytes (linked images: the virtual address). `claim`, `expected`, `found` and
-    `path` tell a counterexample.
+    `path` tell a counterexample; `where` says what the registers at entry that occur in it stand for.
     """
 
     file: str
@@ -28,6 +28,7 @@ class Finding:
     expected: str | None = None
     found: str | None = None
     path: str | None = None
+    where: str | None = None
 
 
 @dataclass(frozen=True)

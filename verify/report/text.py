@@ -49,7 +49,7 @@ def _finding(finding: Finding, paint: Paint) -> list[str]:
         return [head]
     lines = [head + (f" [{finding.address}]" if finding.address else "")]
     details = (("claim", finding.claim), ("expected", finding.expected), ("found", finding.found),
-               ("path", finding.path))  # fmt: skip
+               ("where", finding.where), ("path", finding.path))  # fmt: skip
     return lines + [f"      {key + ':':<10} {value}" for key, value in details if value]
 
 
