@@ -30,6 +30,7 @@ $(VENV)/ready: $(VENV)/python-ready requirements/build.txt requirements/main.txt
 	$(PIP) --require-hashes -r requirements/build.txt
 	$(PIP) --require-hashes -r requirements/main.txt
 	$(PIP) --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -q verify
 	touch $@
 
 $(VENV)/ready-test: $(VENV)/ready requirements/test.txt

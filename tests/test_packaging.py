@@ -178,3 +178,12 @@ def test_the_version_is_written_once() -> None:
     assert PROJECT["project"]["dynamic"] == ["version"]
     text = (ROOT / "verify/__init__.py").read_text(encoding="utf-8")
     assert len(re.findall(r'__version__ = "\d+\.\d+\.\d+\w*"', text)) == 1
+
+
+def test_the_readme_shows_what_the_command_prints() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    command, *shown = [line.removeprefix("    ") for line in text[text.index("    $ verify") :].splitlines()]
+    words = [sys.executable, "-m", "verify", *command.removeprefix("$ verify ").split()]
+    printed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False).stdout.rstrip().splitlines()
+    assert printed
+    assert shown[: len(printed)] == printed
