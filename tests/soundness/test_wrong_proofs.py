@@ -67,6 +67,9 @@ CASES = {
         "larl %r1,1f\n stg %r1,16(%r15)\n lghi %r0,0\n stg %r0,8(%r15)\n lpswe 8(%r15)\n1: br %r14",
         USER, "psw-redirect", "br %r14",
     ),
+    "a function pointer after its GOT entry was changed": (
+        "larl %r1,g@GOT\n stg %r2,0(%r1)\n lgrl %r1,g@GOT\n br %r1", USER, None, "lgrl %r1,g@GOT\n br %r1",
+    ),
     "a load through garbage": (
         "lg %r1,32(%r15)\n lg %r6,0(%r1)\n br %r14", USER, None, "lg %r2,0(%r3)\n br %r14",
     ),

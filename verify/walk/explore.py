@@ -19,7 +19,7 @@ from verify.contracts.scope import History, Moment
 from verify.errors import Undecided, Unsupported
 from verify.machine.state import GOT_SLOT, OLD_R15, Load, State, Store, entry_state
 from verify.machine.storage import Ranges
-from verify.machine.term import INDETERMINATE, TRUE, Origin, Term, eq, not_, split
+from verify.machine.term import INDETERMINATE, TRUE, Origin, Term, eq, not_, plus, split
 from verify.objfile.image import Place
 from verify.semantics import zarch
 from verify.semantics.code import Code
@@ -222,9 +222,12 @@ class _Explorer:
             )
         if kind == "pointers":
             state.stack.forget_caller()  # separate from the own frame, but perhaps a local of the caller
-        base = split(store.address)[0]
-        if base is not None and self.code.place(base) is not None:
-            target = self.code.place(store.address)
+        if any(
+            unknown.leaf is not None and unknown.leaf.note.startswith(GOT_SLOT) for unknown in store.address.leaves()
+        ):
+            raise Unsupported(f"the store at {self.code.image.label(place)} changes a GOT entry")
+        for byte in (0, store.value.width // 8 - 1):
+            target = self.code.place(plus(store.address, byte))
             if target is not None and self.code.image.code(target, 1):
                 raise Unsupported(f"the store at {self.code.image.label(place)} changes code")
 
