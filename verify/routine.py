@@ -10,9 +10,10 @@ from verify.contracts.expr import Expr, Undefined
 from verify.contracts.schema import Contract
 from verify.contracts.scope import History, Moment
 from verify.errors import Undecided, Unsupported
+from verify.machine.show import show
 from verify.machine.state import State, entry_psw_mask, entry_state
 from verify.machine.storage import Ranges
-from verify.machine.term import Term, show
+from verify.machine.term import Term
 from verify.objfile.image import Image, Place, Symbol
 from verify.properties import Property
 from verify.properties.base import Run
@@ -44,7 +45,7 @@ def prove(file: str, image: Image, symbol: Symbol, contract: Contract, chosen: I
     try:
         decider = Decider(solver, assumptions(contract, code, symbol.place))
         paths = tuple(walk(image, contract, symbol.place, decider))
-        stops = [path for path in paths if isinstance(path.end, Stop) and _possible(decider, path)]
+        stops = _stops(paths, decider)
     except (Unsupported, Undecided, SolverLimit) as problem:
         verdict = Verdict.UNSUPPORTED if isinstance(problem, Unsupported) else Verdict.UNKNOWN
         reason = f"the solver gave up: {problem}" if isinstance(problem, SolverLimit) else str(problem)
@@ -53,7 +54,7 @@ def prove(file: str, image: Image, symbol: Symbol, contract: Contract, chosen: I
     run = Run(contract, code, paths)
     stated = [prop for prop in chosen if prop.states(contract)]
     decisions = [decider.decide(prop, run) for prop in stated]
-    findings = [teller.stopped(path) for path in _distinct(stops)]
+    findings = [teller.stopped(path) for path in stops]
     if not any(_possible(decider, path) for path in run.exits()):
         if not stops:
             findings.append(teller.trouble(Verdict.VACUOUS, "no start state reaches an exit", symbol.place))
@@ -65,6 +66,14 @@ def prove(file: str, image: Image, symbol: Symbol, contract: Contract, chosen: I
     if not stated:
         findings.append(teller.trouble(Verdict.VACUOUS, "the contract states none of these properties", symbol.place))
     return teller.report(findings, paths)
+
+
+def crashed(file: str, image: Image, symbol: Symbol, contract: Contract, what: str) -> RoutineReport:
+    """The report on a routine whose proof ended with a crash or a hang: an `error`, and nothing was executed."""
+    assert symbol.place is not None
+    teller = _Teller(file, symbol, image, contract)
+    finding = teller.trouble(Verdict.ERROR, f"{file}: {symbol.name}: {what}", symbol.place)
+    return teller.report([finding], ())
 
 
 def walk(image: Image, contract: Contract, entry: Place, decider: Decider) -> Iterable[Path]:
@@ -99,13 +108,14 @@ def _possible(decider: Decider, path: Path) -> bool:
         return True
 
 
-def _distinct(stops: list[Path]) -> list[Path]:
-    """One finding for each reason and place, however many paths end there."""
+def _stops(paths: Iterable[Path], decider: Decider) -> list[Path]:
+    """The paths that were given up, unless they cannot be taken: one for each reason and place, which costs a query."""
     found: dict[tuple[object, ...], Path] = {}
-    for path in stops:
-        end = path.end
-        assert isinstance(end, Stop)
-        found.setdefault((end.verdict, end.reason, end.at), path)
+    for path in paths:
+        if isinstance(end := path.end, Stop):
+            key = (end.verdict, end.reason, end.at)
+            if key not in found and _possible(decider, path):
+                found[key] = path
     return list(found.values())
 
 
@@ -118,8 +128,7 @@ class _Teller:
 
     def trust(self, paths: Iterable[Path]) -> None:
         """Add to the assumptions what the paths took at its word."""
-        names = sorted({name for path in paths for name in path.trusted})
-        self.assumed += tuple(f"{name}, of another object, obeys linux/expoline" for name in names)
+        self.assumed += tuple(sorted({sentence for path in paths for sentence in path.trusted}))
 
     def finding(self, prop: str | None, verdict: Verdict, message: str, at: Place, **details: str | None) -> Finding:
         return Finding(

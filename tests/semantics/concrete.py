@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.semantics.unicorn_machine import CODE, CODE_SIZE, SIZES, STACK, Cpu, Memory
 from verify.machine.state import OLD_R15, State, entry_state
@@ -19,19 +20,28 @@ _EVERYTHING = Ranges(((None, None),))
 _ON_STACK = re.compile(r"^(\w+)\.mem\[old\.r15([+-]\d+)?\](?:#\d+)?$")
 
 
+class Event(NamedTuple):
+    """An access to storage: `load` or `store`, where, what, and under which condition it takes place."""
+
+    kind: str
+    address: Term
+    value: Term
+    guard: Term
+
+
 class Trace(State):
     """A state that keeps its loads and stores in one list, in the order in which they happened."""
 
-    events: list[tuple[str, Term, Term]]
+    events: list[Event]
 
-    def load(self, address: Term, size: int) -> Term:
-        value = super().load(address, size)
-        self.events.append(("load", address, value))
+    def load(self, address: Term, size: int, guard: Term = TRUE) -> Term:
+        value = super().load(address, size, guard)
+        self.events.append(Event("load", address, value, guard))
         return value
 
-    def store(self, address: Term, value: Term) -> None:
-        super().store(address, value)
-        self.events.append(("store", address, value))
+    def store(self, address: Term, value: Term, guard: Term = TRUE) -> None:
+        super().store(address, value, guard)
+        self.events.append(Event("store", address, value, guard))
 
 
 def code_of(bytes_at: dict[int, bytes]) -> Code:
@@ -141,9 +151,13 @@ class Evaluator:
         assert len(content) == size, hex(address)
         return int.from_bytes(content, "big")
 
-    def replay(self, events: list[tuple[str, Term, Term]]) -> None:
+    def replay(self, events: list[Event]) -> None:
         """Run the storage accesses over concrete storage; a load from unknown storage finds out what it loaded."""
-        for kind, address, value in events:
+        for kind, address, value, guard in events:
+            if guard is not TRUE and not self(guard):
+                if kind == "load" and value.op == "leaf" and value.leaf.name.startswith("mem"):
+                    self.known[value] = 0  # not accessed: nothing may depend on it
+                continue
             at = self(address) & (1 << 64) - 1
             size = value.width // 8
             if kind == "store":

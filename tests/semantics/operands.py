@@ -22,10 +22,13 @@ NO_STORAGE = frozenset(
     "LA LAY SRL SLL SRA SLA SRDL SLDL SRDA SLDA SRAG SLAG SRLG SLLG RLLG RLL SRAK SLAK SRLK SLLK "
     "PFD VLGV VLVG BPP".split()
 )
-BRANCHES = frozenset("BC BCT BCTG BAS".split())
-BRANCHES_BY_REGISTER = frozenset("BCR BASR BCTR BCTGR".split())
+BRANCHES = frozenset("BC BCT BCTG BAS BAL BXH BXLE BXHG BXLEG CRB CGRB CLRB CLGRB CIB CGIB CLIB CLGIB".split())
+BRANCHES_BY_REGISTER = frozenset("BCR BASR BALR BCTR BCTGR".split())
 ALIGNED = {
     "LPQ": 16, "STPQ": 16, "LPSWE": 8, "LPSWEY": 8, "LAM": 4, "LAMY": 4, "STAM": 4, "STAMY": 4,
+    "CS": 4, "CSY": 4, "CSG": 8, "CDS": 8, "CDSY": 8, "CDSG": 16, "LCTL": 4, "LCTLG": 8, "STCTL": 4, "STCTG": 8,
+    "STPT": 8, "SPT": 8, "STCKC": 8, "SCKC": 8, "STIDP": 8, "STAP": 2, "STPX": 4, "LPP": 8, "LBEAR": 8, "STBEAR": 8,
+    **dict.fromkeys("LAA LAAL LAN LAO LAX".split(), 4), **dict.fromkeys("LAAG LAALG LANG LAOG LAXG".split(), 8),
     **dict.fromkeys(BRANCHES, 2),
 }  # fmt: skip
 # Mask fields whose other values POP calls invalid or reserved.
@@ -99,6 +102,8 @@ def choices(spec: Spec, rng: random.Random, count: int) -> Iterator[Instruction]
             if open_values:
                 fields[name] = min(open_values)
         wanted -= {(name, fields[name]) for name in masks}
+        if spec.mnemonic in {"VLGV", "VLVG"}:  # the number of an element
+            fields["B2"], fields["D2"] = 0, rng.randrange(16 >> fields["M4"])
         insn = decode(encode(spec, fields))
         assert insn is not None, (spec, fields)
         assert insn.spec is spec
@@ -157,12 +162,14 @@ def _keep_in_storage(spec: Spec, rng: random.Random, fields: dict[str, int]) -> 
     """Without base and index the displacement alone must be the address of something."""
     if spec.mnemonic in NO_STORAGE:
         return
-    for number in "12":
+    for number in "124":
         if f"D{number}" not in fields:
             continue
         base, index = fields.get(f"B{number}", 0), fields.get(f"X{number}", 0)
         if base == index and spec.mnemonic in ALIGNED:
             fields[f"D{number}"] &= -2  # twice a register is even
+        elif base == 15:
+            fields[f"D{number}"] &= -ALIGNED.get(spec.mnemonic, 1)  # as r15 is
         if base == index == 0:
             fields[f"D{number}"] = 16 * rng.randrange(32, 256)
         elif base == 15 and rng.random() < 0.8:
@@ -182,7 +189,7 @@ def aim(insn: Instruction, cpu: Cpu, rng: random.Random, stack: bool) -> Cpu:
     if mnemonic in NO_STORAGE:
         return cpu
     done: set[int] = set()
-    for number in "12":
+    for number in "124":
         if f"D{number}" not in used:
             continue
         base, index = fields.get(f"B{number}", 0), fields.get(f"X{number}", 0)

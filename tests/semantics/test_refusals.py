@@ -53,12 +53,26 @@ def plain(spec: isa.Spec) -> bytes:
     return insn.raw
 
 
+def test_every_row_without_semantics_says_why() -> None:
+    used = {spec.reason for spec in isa.specs() if spec.source == "-"}
+    assert used == isa.reasons().keys()
+    assert not {spec.mnemonic for spec in isa.specs() if spec.source != "-" and spec.reason}
+
+
+def test_every_row_refers_to_the_manual() -> None:
+    for spec in isa.specs():
+        where, _, name = spec.manual.partition(" ")
+        assert where in {str(chapter) for chapter in range(7, 27)} | {"SA22-7095", "SA23-2260", "-"}, spec
+        assert name, spec
+        assert name == name.upper(), spec
+
+
 UNKNOWN_ROWS = [spec for spec in isa.specs() if spec.source == "-"]
 
 
 @pytest.mark.parametrize("spec", UNKNOWN_ROWS, ids=lambda spec: spec.mnemonic)
 def test_row_without_semantics(spec: isa.Spec) -> None:
-    assert refusal(plain(spec)) == f"{spec.mnemonic.lower()} has no semantics here"
+    assert refusal(plain(spec)) == f"{spec.mnemonic.lower()}: {isa.reasons()[spec.reason]}"
 
 
 def test_nothing_relative_is_on_the_lifters_list() -> None:
@@ -182,7 +196,7 @@ def test_execute_of_an_execute(outer: bytes, inner: bytes) -> None:
 
 
 def test_execute_with_an_unknown_register() -> None:
-    target = make("MVC", B1=15, D1=160, B2=15, D2=168)
+    target = make("TM", B1=15, D1=160, I2=1)
     assert "not a constant" in refusal(make("EXRL", R1=3, RI2=0x80), target)
     assert "not a constant" in refusal(make("EX", R1=3, B2=12), target)
 
@@ -192,7 +206,7 @@ def test_execute_outside_the_object() -> None:
 
 
 def test_execute_of_what_has_no_semantics() -> None:
-    assert refusal(make("EXRL", R1=0, RI2=0x80), make("STCK", B2=15, D2=160)) == "stck has no semantics here"
+    assert refusal(make("EXRL", R1=0, RI2=0x80), make("SIGP", B2=15, D2=160)).startswith("sigp: ")
 
 
 def test_executed_bytes_that_are_no_instruction() -> None:
@@ -204,12 +218,6 @@ def test_executed_bytes_that_are_no_instruction() -> None:
 
 
 # Conditions, storage, registers
-
-
-@pytest.mark.parametrize("mnemonic", ["STOC", "STOCG"])
-@pytest.mark.parametrize("mask", range(1, 15))
-def test_conditional_store(mnemonic: str, mask: int) -> None:
-    assert "depends on the condition code" in refusal(make(mnemonic, R1=1, B2=15, D2=160, M3=mask))
 
 
 @pytest.mark.parametrize("mnemonic", ["STOC", "STOCG"])
@@ -259,13 +267,6 @@ def test_odd_register_of_a_pair(raw: bytes) -> None:
 def test_wrong_register_of_a_floating_point_pair() -> None:
     assert "lower register of a pair" in refusal(make("LXR", R1=2, R2=0))
     assert "cannot transfer the registers 5 to 2" in refusal(make("VLM", V1=5, V3=2, B2=15, D2=160))
-
-
-@pytest.mark.parametrize("mnemonic", ["NC", "OC", "XC"])
-def test_logical_operands_that_may_overlap(mnemonic: str) -> None:
-    """Byte by byte, left to right: results would be operands again."""
-    assert "may overlap" in refusal(make(mnemonic, L=7, B1=15, D1=164, B2=15, D2=160))
-    assert "may overlap" in refusal(make(mnemonic, L=7, B1=2, B2=3))
 
 
 # Address translation

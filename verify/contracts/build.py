@@ -12,7 +12,7 @@ from typing import Any
 from verify.contracts.expr import Expr, ExprError, Kind, expand, parse
 from verify.contracts.layout import Layout, load_layout
 from verify.contracts.registers import RegisterError, registers
-from verify.contracts.schema import Call, Claim, Contract, Handed, PatchSite
+from verify.contracts.schema import Call, Claim, Contract, Handed, PatchSite, SupervisorCall
 from verify.contracts.source import Source, Table
 from verify.errors import ContractError
 
@@ -34,6 +34,7 @@ _NESTED = {
     "patch": ("at", "assembled", "on"),
     "struct": ("type", "complete"),
 }
+_SUPERVISOR = ("allowed", "clobbers", "refuses")
 _MACHINE = re.compile(r"^(?:old\.)?(?:r(?:\d|1[0-5])|cc|psw\.mask|f(?:\d|1[0-5]))$|^pc$")
 
 
@@ -87,8 +88,8 @@ class _Builder:
                 raise self.error(f"{key!r} does not know {item!r}; it knows {', '.join(allowed)}", key)
         return value
 
-    def register_list(self, key: str) -> tuple[str, ...]:
-        value = self.strings(self.table, key)
+    def register_list(self, key: str, table: Mapping[str, Any] | None = None) -> tuple[str, ...]:
+        value = self.strings(self.table if table is None else table, key)
         try:
             list(registers(value))
         except RegisterError as problem:
@@ -174,6 +175,7 @@ class _Builder:
                 for name, body in self.typed(source.table, table, dict, {}).items():
                     source.check_keys(self.typed(source.table[table], name, dict, body), keys, table, name)
             source.check_keys(source.table.get("early", {}), ("when", "claims"), "early")
+            source.check_keys(source.table.get("supervisor_call", {}), _SUPERVISOR, "supervisor_call")
         structs = self.typed(self.table, "struct", dict, {})
         if len(structs) > 1:
             raise self.error("a contract hands out one struct", "struct")
@@ -205,6 +207,7 @@ class _Builder:
             clobbers=self.register_list("clobbers"),
             keeps=self.slots("keeps"),
             thunks=self.typed(table, "thunks", bool, False),
+            supervisor=self.supervisor(),
             variables=self.variables(),
             values=self.values,
             calls=tuple(self.calls()),
@@ -221,6 +224,19 @@ class _Builder:
             stale=self.register_list("stale") if "stale" in table else None,
             claims=self.claims(self.typed(table, "claims", dict, {})),
         )
+
+    def supervisor(self) -> SupervisorCall | None:
+        """None where the contract does not describe supervisor calls, or says that the routine makes none."""
+        body = self.typed(self.table, "supervisor_call", dict, {})
+        if not self.typed(body, "allowed", bool, bool(body)):
+            return None
+        refuses = self.typed(body, "refuses", list, [])
+        if not all(isinstance(number, int) and not isinstance(number, bool) for number in refuses):
+            raise self.error("'refuses' must be a list of numbers", "supervisor_call", "refuses")
+        clobbers = self.register_list("clobbers", body)
+        if any(kind != "r" for kind, _ in registers(clobbers)):
+            raise self.error("a supervisor call changes general registers only", "supervisor_call", "clobbers")
+        return SupervisorCall(clobbers, tuple(refuses))
 
     def variables(self) -> dict[str, int]:
         sizes = {"pointer": 8, "long": 8, "int": 4}

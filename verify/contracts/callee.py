@@ -11,12 +11,15 @@ from dataclasses import dataclass
 
 from verify.contracts.registers import registers
 from verify.contracts.schema import Call, Contract
-from verify.errors import Undecided
+from verify.errors import Undecided, Unsupported
 from verify.machine.state import OLD_R15, State, entry_register
-from verify.machine.term import Origin, Term, concat, extract, leaf, offset_from
+from verify.machine.term import Origin, Term, concat, const, extract, leaf, offset_from
 
 _RESULT_REGISTER = 2
+SUPERVISOR = "a supervisor call returns once, to the next instruction, and changes only {}, the condition code, what " \
+             "lies below r15 and the storage that its arguments designate"  # fmt: skip
 _ARGUMENTS = range(7)  # r2-r6, and r0, r1 for a static chain or a parameter block
+_SUPERVISOR_ARGUMENTS = range(8)
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ def call(contract: Contract, spec: Call, state: State, struct: Term | None) -> E
     if spec.to is None:
         state.stack.forget_caller()
         if state.stack.escaped or _escapes(state, sp):  # an earlier callee may have kept the address
-            _give_up_locals(contract, state, sp)
+            _give_up_locals(contract, state, sp + contract.layout.structs["stack_frame"].size)
     _clobber_registers(contract, spec, state)
     _clobber_stack(contract, spec, state, sp)
     result = None
@@ -43,6 +46,33 @@ def call(contract: Contract, spec: Call, state: State, struct: Term | None) -> E
         result = state.fresh(f"{spec.name}.result", 64, Origin.RESULT)
         state.gpr[_RESULT_REGISTER] = result
     return Effect(result, _change_fields(contract, spec, state, struct))
+
+
+def supervisor_call(contract: Contract, number: int, state: State) -> str:
+    """Apply a SUPERVISOR CALL to the state after it; return what is assumed of it.
+
+    Raises Unsupported where the contract does not describe it. It reads and writes storage through its arguments, so
+    that what lies in frames whose address may be known to it is given up; a signal handler may run meanwhile, below
+    r15.
+    """
+    effect, sp = contract.supervisor, state.sp
+    if effect is None:
+        raise Unsupported("svc: the contract describes no supervisor call")
+    if sp is None:
+        raise Undecided("svc with a stack pointer that is not r15 at entry plus a constant")
+    called = const(number, 64) if number else state.gpr[1]
+    if called.is_const and called.value in effect.refuses:
+        raise Unsupported(f"svc: the contract refuses supervisor call {called.value}, which does not just return")
+    if not called.is_const:
+        raise Unsupported(f"svc: the number of the supervisor call is not a constant but {called}")
+    state.stack.forget_caller()
+    if state.stack.escaped or _escapes(state, sp, _SUPERVISOR_ARGUMENTS):
+        _give_up_locals(contract, state, sp)
+    for _, register in registers(effect.clobbers):
+        state.gpr[register] = state.fresh(f"r{register} after svc {called.value}", 64, Origin.RESULT)
+    state.set_cc(state.fresh(f"cc after svc {called.value}", 2, Origin.CLOBBERED))
+    state.stack.drop_below(sp)
+    return SUPERVISOR.format(", ".join(effect.clobbers))
 
 
 def _clobber_registers(contract: Contract, spec: Call, state: State) -> None:
@@ -93,9 +123,9 @@ def _change_fields(contract: Contract, spec: Call, state: State, struct: Term | 
     return fields
 
 
-def _escapes(state: State, sp: int) -> bool:
+def _escapes(state: State, sp: int, arguments: range = _ARGUMENTS) -> bool:
     """Whether an address in the routine's own frame may be known to the callee."""
-    if any(OLD_R15 in state.gpr[number].leaves() for number in _ARGUMENTS):
+    if any(OLD_R15 in state.gpr[number].leaves() for number in arguments):
         return True
     return any(
         OLD_R15 in store.value.leaves() and store.value is not OLD_R15 and not _is_chain(store.value, sp)
@@ -108,15 +138,15 @@ def _is_chain(value: Term, sp: int) -> bool:
     return offset is not None and offset <= sp
 
 
-def _give_up_locals(contract: Contract, state: State, sp: int) -> None:
-    """Locals of the own frame may change through an escaped address; slots that save registers are kept.
+def _give_up_locals(contract: Contract, state: State, lowest: int) -> None:
+    """What the own frame holds at and above `lowest` may change through an escaped address.
 
-    That a callee does not overwrite saved registers through such an address is an assumption of the contract.
+    Slots that save registers are kept: that a callee does not overwrite saved registers through such an address is an
+    assumption of the contract.
     """
     saved = set(_entry_values(contract))
-    top = sp + contract.layout.structs["stack_frame"].size
     stack = state.stack
-    for offset in [o for o, (value, _) in stack.bytes.items() if top <= o and value not in saved]:
+    for offset in [o for o, (value, _) in stack.bytes.items() if lowest <= o and value not in saved]:
         del stack.bytes[offset]
     stack.escaped = True
     stack.generation += 1

@@ -41,6 +41,18 @@ class Call:
 
 
 @dataclass(frozen=True)
+class SupervisorCall:
+    """What the environment does at a SUPERVISOR CALL: the registers it changes, and the numbers it is not allowed.
+
+    Linux takes the number from the instruction, or from r1 where that is zero. `refuses` are the calls that come back
+    twice, elsewhere, or not at all.
+    """
+
+    clobbers: tuple[str, ...]
+    refuses: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class PatchSite:
     """Code that the kernel patches at run time: the symbol it stands at, as assembled and when switched on.
 
@@ -82,6 +94,7 @@ class Contract:
     clobbers: tuple[str, ...]
     keeps: tuple[str, ...]
     thunks: bool
+    supervisor: SupervisorCall | None
     variables: Mapping[str, int]
     values: Mapping[str, Expr]
     calls: tuple[Call, ...]

@@ -11,7 +11,7 @@ from verify.contracts.schema import Contract
 from verify.machine import psw
 from verify.machine.state import OLD_R15, State, entry_psw_mask, entry_register
 from verify.machine.storage import initial
-from verify.machine.term import Origin, Term, boolean, const, leaf, offset_from, or_, split
+from verify.machine.term import TRUE, Origin, Term, boolean, const, leaf, offset_from, or_, split
 from verify.semantics import cc
 
 _WORD = 8
@@ -71,7 +71,11 @@ class Moment:
     def _reads(self, name: str) -> list[Term]:
         variable = name.removeprefix("variable.")
         address, bits = self.symbol(variable), 8 * self.contract.variables[variable]
-        return [load.value for load in self.state.loads if load.address is address and load.value.width == bits]
+        return [
+            load.value
+            for load in self.state.loads
+            if load.address is address and load.value.width == bits and load.guard is TRUE
+        ]
 
     # Names
 

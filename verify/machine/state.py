@@ -8,10 +8,13 @@ from functools import cache
 from verify.machine import psw
 from verify.machine.storage import Ranges, Stack
 from verify.machine.term import (
+    FALSE,
     INDETERMINATE,
+    TRUE,
     Origin,
     Term,
     const,
+    ite,
     leaf,
     offset_from,
     zero_extend,
@@ -47,23 +50,33 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """One store: the instruction's address, the byte address, the value, and r15's offset at that moment."""
+    """One store: the instruction's address, the byte address, the value, and r15's offset at that moment.
+
+    `guard` is the condition under which it takes place: a length from a register, a condition code.
+    """
 
     at: Term
     address: Term
     value: Term
     offset: int | None
     sp: int | None
+    guard: Term = TRUE
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One load from outside the protected stack, or of stack bytes that nothing wrote."""
+    """One load from outside the protected stack, or of stack bytes that nothing wrote; `guard` as in `Store`."""
 
     at: Term
     address: Term
     value: Term
     offset: int | None
+    guard: Term = TRUE
+
+
+@cache
+def _entry_controls() -> tuple[Term, ...]:
+    return tuple(leaf(f"old.c{n}", 64, Origin.ENTRY) for n in range(16))
 
 
 @dataclass
@@ -72,7 +85,8 @@ class State:
 
     gpr: 16 terms of 64 bits. vector: 64 terms of 64 bits, the left and right halves of v0-v31, so that f0-f15 are
     entries 0, 2, .. 30. access: 16 terms of 32 bits. cc: VEX's thunk (operation, dep1, dep2, ndep), 64 bits each.
-    links: return addresses that a linking branch made and that control has not come back to yet.
+    control: 16 terms of 64 bits. links: return addresses that a linking branch made and that control has not come
+    back to yet.
     """
 
     gpr: list[Term]
@@ -90,13 +104,14 @@ class State:
     branches: list[Branch] = field(default_factory=list)
     links: frozenset[Term] = frozenset()
     fresh_count: int = 0
+    control: list[Term] = field(default_factory=lambda: list(_entry_controls()))
 
     def copy(self) -> State:
         """A copy that shares only immutable terms."""
         return State(
             list(self.gpr), list(self.vector), list(self.access), self.fpc, self.cc, self.program_mask,
             self.system_mask, self.stack.copy(), self.pc, list(self.conditions), list(self.stores),
-            list(self.loads), list(self.branches), self.links, self.fresh_count,
+            list(self.loads), list(self.branches), self.links, self.fresh_count, list(self.control),
         )  # fmt: skip
 
     @property
@@ -114,27 +129,30 @@ class State:
         zero = const(0, 64)
         self.cc = (const(CC_GIVEN, 64), zero_extend(code, 64), zero, zero)
 
-    def load(self, address: Term, size: int) -> Term:
-        """Load `size` bytes, big-endian."""
+    def load(self, address: Term, size: int, guard: Term = TRUE) -> Term:
+        """Load `size` bytes, big-endian; what it gives where `guard` does not hold means nothing."""
         offset = offset_from(address, OLD_R15)
         if offset is None:
             slot = address.leaf
             if slot is not None and slot.note.startswith(GOT_SLOT) and size == 8:
                 return symbol_address(slot.note.removeprefix(GOT_SLOT))
             value = self.fresh(f"mem{8 * size}[{address}]", 8 * size, _origin_of_load(address))
-            self.loads.append(Load(self.pc, address, value, None))
+            self.loads.append(Load(self.pc, address, value, None, guard))
             return value
         value = self.stack.read(offset, size, self.sp)
         if value.leaves() and any(_is_stale(unknown) for unknown in value.leaves()):
-            self.loads.append(Load(self.pc, address, value, offset))
+            self.loads.append(Load(self.pc, address, value, offset, guard))
         return value
 
-    def store(self, address: Term, value: Term) -> None:
-        """Store a value of a whole number of bytes, big-endian; the trace keeps it for the properties."""
+    def store(self, address: Term, value: Term, guard: Term = TRUE) -> None:
+        """Store a value of a whole number of bytes, big-endian, where `guard` holds; the trace keeps it."""
+        if guard is FALSE:
+            return
         offset, sp = offset_from(address, OLD_R15), self.sp
-        self.stores.append(Store(self.pc, address, value, offset, sp))
+        self.stores.append(Store(self.pc, address, value, offset, sp, guard))
         if offset is not None:
-            self.stack.write(offset, value, sp)
+            kept = value if guard is TRUE else ite(guard, value, self.stack.read(offset, value.width // 8, sp))
+            self.stack.write(offset, kept, sp)
 
     def settle(self, sp_before: int | None) -> None:
         """After an instruction: what a risen r15 leaves below itself is given up."""

@@ -64,6 +64,8 @@ class Term:
         self._z3: Any = None
 
     def __repr__(self) -> str:
+        from verify.machine.show import show  # which is made of terms
+
         return show(self)
 
     @property
@@ -86,11 +88,17 @@ class Term:
     def leaves(self) -> frozenset[Term]:
         """All unknowns that occur in this term."""
         if self._leaves is None:
-            if self.op == "leaf":
-                self._leaves = frozenset((self,))
-            else:
-                self._leaves = frozenset().union(*(arg.leaves() for arg in self.args))
-        return self._leaves
+            waiting = [self]
+            while waiting:  # no recursion: a loop of a thousand instructions makes a deep term
+                node = waiting[-1]
+                missing = [arg for arg in node.args if arg._leaves is None]
+                if missing:
+                    waiting.extend(missing)
+                    continue
+                waiting.pop()
+                own = (node,) if node.op == "leaf" else ()
+                node._leaves = frozenset(own).union(*[arg._leaves or () for arg in node.args])
+        return self._leaves or frozenset()
 
 
 _pool: WeakValueDictionary[tuple[Any, ...], Term] = WeakValueDictionary()
@@ -528,66 +536,3 @@ def ite(condition: Term, then: Term, other: Term) -> Term:
 def bool_to_bv(a: Term, width: int) -> Term:
     """1 where the Bool is true, else 0."""
     return ite(a, const(1, width), const(0, width))
-
-
-# Reading and evaluating -----------------------------------------------------------------------------------------------
-
-
-_INFIX = {"bvadd": "+", "bvsub": "-", "bvand": "&", "bvor": "|", "bvxor": "^", "=": "==", "bvult": "<u",
-          "bvule": "<=u", "bvslt": "<s", "bvsle": "<=s", "bvshl": "<<", "bvlshr": ">>u", "bvashr": ">>s",
-          "bvmul": "*"}  # fmt: skip
-
-
-def show(term: Term) -> str:
-    """Write a term for people, in the manner of the contract language."""
-    if term.op == "const":
-        if term.width == BOOL:
-            return "true" if term.param else "false"
-        return str(term.param) if term.param < 10 else hex(term.param)
-    if term.op == "leaf":
-        return str(term.param.name)
-    base, constant = split(term)
-    if base is not None and constant:
-        value = signed(constant, term.width)
-        return f"{show(base)} {'-' if value < 0 else '+'} {abs(value)}"
-    if term.op in _INFIX:
-        return f"({show(term.args[0])} {_INFIX[term.op]} {show(term.args[1])})"
-    if term.op == "extract":
-        return f"{show(term.args[0])}[{term.param[0]}:{term.param[1]}]"
-    if term.op == "ite":
-        return f"({show(term.args[1])} if {show(term.args[0])} else {show(term.args[2])})"
-    return f"{term.op}({', '.join(map(show, term.args))})"
-
-
-def substitute(term: Term, mapping: dict[Term, Term]) -> Term:
-    """Replace unknowns and fold again."""
-    memo: dict[Term, Term] = {}
-
-    def go(node: Term) -> Term:
-        found = mapping.get(node) or memo.get(node)
-        if found is None:
-            found = node
-            if node.args:
-                args = tuple(map(go, node.args))
-                if any(new is not old for new, old in zip(args, node.args, strict=True)):
-                    found = rebuild(node, args)
-            memo[node] = found
-        return found
-
-    return go(term)
-
-
-def rebuild(node: Term, args: tuple[Term, ...]) -> Term:
-    """Build `node` again over other arguments, through the folding constructors."""
-    if node.op == "extract":
-        return extract(args[0], *node.param)
-    if node.op in ("zero_extend", "sign_extend"):
-        return (zero_extend if node.op == "zero_extend" else sign_extend)(args[0], node.width)
-    return _BUILD[node.op](*args)
-
-
-_BUILD: dict[str, Callable[..., Term]] = {
-    "bvadd": add, "bvsub": sub, "bvmul": mul, "bvand": bvand, "bvor": bvor, "bvxor": bvxor, "bvnot": bvnot,
-    "bvshl": shl, "bvlshr": lshr, "bvashr": ashr, "concat": concat, "=": eq, "bvult": ult, "bvule": ule,
-    "bvslt": slt, "bvsle": sle, "not": not_, "and": and_, "or": or_, "ite": ite,
-}  # fmt: skip

@@ -87,9 +87,11 @@ def equation(
     return Obligation(claim, eq(found, expected), path, at, what, expected, found, antecedent)
 
 
-def impossible(claim: str, what: str, path: Path, at: Place, reason: str, *, witness: bool = False) -> Obligation:
-    """An obligation that fails wherever the path can be taken."""
-    return Obligation(claim, FALSE, path, at, what, reason=reason, witness=witness)
+def impossible(
+    claim: str, what: str, path: Path, at: Place, reason: str, *, given: tuple[Term, ...] = (), witness: bool = False
+) -> Obligation:
+    """An obligation that fails wherever the path can be taken and `given` holds."""
+    return Obligation(claim, FALSE, path, at, what, given=given, reason=reason, witness=witness)
 
 
 def is_early(run: Run, path: Path) -> bool:

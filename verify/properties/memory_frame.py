@@ -20,7 +20,7 @@ def obligations(run: Run) -> Iterator[Obligation]:
                 what = f"storage at {path.code.describe(store.address)}"
                 yield impossible(
                     "no other storage is written", what, path, where,
-                    f"{what} is written, which the contract does not allow",
+                    f"{what} is written, which the contract does not allow", given=(store.guard,),
                 )  # fmt: skip
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from verify.contracts.registers import registers
+from verify.machine.rewrite import substitute
 from verify.machine.state import OLD_R15
-from verify.machine.term import INDETERMINATE, Term, eq, leaf, offset_from, substitute
+from verify.machine.term import INDETERMINATE, Term, const, eq, ite, leaf, offset_from
 from verify.objfile.image import Place
 from verify.properties.base import Obligation, Property, Run, anchor
 from verify.walk.path import Path
@@ -59,7 +60,9 @@ def _sinks(run: Run, path: Path) -> Iterator[Sink]:
     for store in state.stores:
         if store.offset is None or store.offset >= 0:
             at = path.code.place(store.at) or end
-            yield f"the store at {path.code.image.label(at)}", store.value, at
+            label = path.code.image.label(at)
+            yield f"whether the store at {label} takes place", store.guard, at
+            yield f"the store at {label}", ite(store.guard, store.value, const(0, store.value.width)), at
     yield from _fields(run, path)
 
 

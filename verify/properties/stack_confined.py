@@ -47,7 +47,8 @@ def _stray(store: Store, path: Path) -> Obligation:
         if below
         else ("are neither in the own frame nor in a slot that the contract grants")
     )
-    return impossible("every store to the stack stays inside", slot, path, where, f"the {slot} {why}")
+    reason = f"the {slot} {why}"
+    return impossible("every store to the stack stays inside", slot, path, where, reason, given=(store.guard,))
 
 
 def _struct_fits(run: Run, path: Path) -> Iterator[Obligation]:

@@ -89,18 +89,19 @@ class Solver:
 
     def satisfy(self, terms: Iterable[Term], rlimit: int | None = None) -> Model | None:
         """A model of the conjunction, or None when there is none. Raises SolverLimit."""
-        wanted = frozenset(term for term in terms if term is not TRUE)
+        wanted = list(dict.fromkeys(term for term in terms if term is not TRUE))
         if FALSE in wanted:
             return None
-        if wanted not in self._known:
-            self._known[wanted] = self._ask(wanted, rlimit or self.rlimit)
-        return self._known[wanted]
+        key = frozenset(wanted)
+        if key not in self._known:
+            self._known[key] = self._ask(wanted, rlimit or self.rlimit)
+        return self._known[key]
 
-    def _ask(self, wanted: frozenset[Term], rlimit: int) -> Model | None:
+    def _ask(self, wanted: list[Term], rlimit: int) -> Model | None:
         self.queries += 1
         solver = z3.SolverFor("QF_BV")
         solver.set("rlimit", rlimit)
-        for term in sorted(wanted, key=str):
+        for term in wanted:
             solver.add(to_z3(term))
         answer = solver.check()
         if answer == z3.unknown:

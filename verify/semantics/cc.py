@@ -8,6 +8,7 @@ the instructions' own descriptions. Every row is compared with an emulator in te
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import IntEnum
 
 from verify.errors import Unsupported
 from verify.machine.state import CC_GIVEN, State
@@ -33,9 +34,40 @@ from verify.machine.term import (
     slt,
     sub,
     ult,
+    zero_extend,
 )
 
 Codes = tuple[Term, Term, Term, Term]
+
+
+class Kept(IntEnum):
+    """What the thunk keeps the operands of, in VEX's numbers (`guest_s390_defs.h`), and one number more."""
+
+    BITWISE = 0
+    SIGNED_COMPARE = 1
+    UNSIGNED_COMPARE = 2
+    ADD_32 = 3
+    ADD_64 = 4
+    ADD_LOGICAL_32 = 5
+    ADD_LOGICAL_64 = 6
+    ADD_WITH_CARRY_32 = 7
+    ADD_WITH_CARRY_64 = 8
+    SUBTRACT_32 = 9
+    SUBTRACT_64 = 10
+    SUBTRACT_LOGICAL_32 = 11
+    SUBTRACT_LOGICAL_64 = 12
+    SUBTRACT_WITH_BORROW_32 = 13
+    SUBTRACT_WITH_BORROW_64 = 14
+    LOAD_AND_TEST = 15
+    LOAD_POSITIVE_32 = 16
+    LOAD_POSITIVE_64 = 17
+    TEST_UNDER_MASK_8 = 18
+    TEST_UNDER_MASK_16 = 19
+    SHIFT_LEFT_32 = 20
+    SHIFT_LEFT_64 = 21
+    MULTIPLY_SINGLE_32 = 61
+    MULTIPLY_SINGLE_64 = 62
+    GIVEN = CC_GIVEN
 
 
 def _is_zero(value: Term) -> Term:
@@ -220,32 +252,37 @@ def _replace_sign(value: Term, source: Term) -> Term:
 
 
 OPERATIONS: dict[int, Callable[[Term, Term, Term], Codes]] = {
-    0: bitwise,
-    1: signed_compare,
-    2: unsigned_compare,
-    3: _signed_add(32),
-    4: _signed_add(64),
-    5: _unsigned_add(32, carry_in=False),
-    6: _unsigned_add(64, carry_in=False),
-    7: _unsigned_add(32, carry_in=True),
-    8: _unsigned_add(64, carry_in=True),
-    9: _signed_sub(32),
-    10: _signed_sub(64),
-    11: _unsigned_sub(32, borrow_in=False),
-    12: _unsigned_sub(64, borrow_in=False),
-    13: _unsigned_sub(32, borrow_in=True),
-    14: _unsigned_sub(64, borrow_in=True),
-    15: load_and_test,
-    16: _load_positive(32),
-    17: _load_positive(64),
-    18: _under_mask(8),
-    19: _under_mask(16),
-    20: _shift_left(32),
-    21: _shift_left(64),
-    61: _signed_product(32),
-    62: _signed_product(64),
-    CC_GIVEN: given,
+    Kept.BITWISE: bitwise,
+    Kept.SIGNED_COMPARE: signed_compare,
+    Kept.UNSIGNED_COMPARE: unsigned_compare,
+    Kept.ADD_32: _signed_add(32),
+    Kept.ADD_64: _signed_add(64),
+    Kept.ADD_LOGICAL_32: _unsigned_add(32, carry_in=False),
+    Kept.ADD_LOGICAL_64: _unsigned_add(64, carry_in=False),
+    Kept.ADD_WITH_CARRY_32: _unsigned_add(32, carry_in=True),
+    Kept.ADD_WITH_CARRY_64: _unsigned_add(64, carry_in=True),
+    Kept.SUBTRACT_32: _signed_sub(32),
+    Kept.SUBTRACT_64: _signed_sub(64),
+    Kept.SUBTRACT_LOGICAL_32: _unsigned_sub(32, borrow_in=False),
+    Kept.SUBTRACT_LOGICAL_64: _unsigned_sub(64, borrow_in=False),
+    Kept.SUBTRACT_WITH_BORROW_32: _unsigned_sub(32, borrow_in=True),
+    Kept.SUBTRACT_WITH_BORROW_64: _unsigned_sub(64, borrow_in=True),
+    Kept.LOAD_AND_TEST: load_and_test,
+    Kept.LOAD_POSITIVE_32: _load_positive(32),
+    Kept.LOAD_POSITIVE_64: _load_positive(64),
+    Kept.TEST_UNDER_MASK_8: _under_mask(8),
+    Kept.TEST_UNDER_MASK_16: _under_mask(16),
+    Kept.SHIFT_LEFT_32: _shift_left(32),
+    Kept.SHIFT_LEFT_64: _shift_left(64),
+    Kept.MULTIPLY_SINGLE_32: _signed_product(32),
+    Kept.MULTIPLY_SINGLE_64: _signed_product(64),
+    Kept.GIVEN: given,
 }
+
+
+def thunk(operation: Kept, a: Term, b: Term) -> tuple[Term, Term, Term, Term]:
+    """The thunk of an operation on two operands of up to 64 bits."""
+    return const(operation, 64), zero_extend(a, 64), zero_extend(b, 64), const(0, 64)
 
 
 def conditions(thunk: tuple[Term, Term, Term, Term]) -> Codes:
@@ -290,4 +327,4 @@ def selected(thunk: tuple[Term, Term, Term, Term], mask: int) -> Term:
     return not_(or_(*[codes[n] for n in range(4) if not mask & (8 >> n)]))
 
 
-__all__ = ["OPERATIONS", "Codes", "conditions", "number", "selected", "three_way", "value"]
+__all__ = ["OPERATIONS", "Codes", "Kept", "conditions", "number", "selected", "three_way", "thunk", "value"]

@@ -96,7 +96,8 @@ class Spec:
 
     `level` is the oldest machine that has the instruction. `source` says who knows its meaning: `vex` (the
     lifter, on a form that co-simulation has covered), `zarch` (interpreted by hand) or `-` (nobody: it has a
-    name here and no semantics).
+    name here and no semantics, and `reason` is the key in `reasons.tsv` that says why). `manual` is the chapter of
+    POP and the name under which it describes the instruction.
     """
 
     opcode: str
@@ -104,8 +105,10 @@ class Spec:
     format: str
     level: str
     source: str
+    manual: str
     meaning: str
     operands: str = ""
+    reason: str = ""
 
 
 # Format, length in bytes, operation code, fields. `first:width`, parts joined by `+`, `s` for a signed field.
@@ -230,6 +233,14 @@ def specs() -> tuple[Spec, ...]:
     """All rows of `instructions.tsv`, in the order of the file."""
     text = Path(__file__).with_name("instructions.tsv").read_text(encoding="utf-8")
     return tuple(Spec(*line.split("\t")) for line in text.splitlines() if line and line[0] != "#")
+
+
+@cache
+def reasons() -> Mapping[str, str]:
+    """What the instructions without semantics do that the model does not hold, by the key in `Spec.reason`."""
+    text = Path(__file__).with_name("reasons.tsv").read_text(encoding="utf-8")
+    rows = (line.split("\t") for line in text.splitlines() if line and line[0] != "#")
+    return {key: sentence for key, sentence in rows}
 
 
 @cache

@@ -8,8 +8,9 @@ from dataclasses import field as dataclass_field
 
 from verify.errors import Unsupported
 from verify.machine.state import Branch, State
-from verify.machine.term import TRUE, Term, add, const, plus
+from verify.machine.term import TRUE, Term, add, concat, const, extract, plus
 from verify.objfile.image import Place
+from verify.semantics import isa
 from verify.semantics.code import Code
 from verify.semantics.decode import Instruction
 from verify.semantics.vex import encode
@@ -32,7 +33,9 @@ class Step:
     `place` is the instruction's own address, to which relative operands refer; `next` is the address of the next
     sequential instruction, which for the target of an execute instruction is the one after the execute (POP,
     chapter 7, "EXECUTE RELATIVE LONG"). `leaves` is the new instruction address when the PSW is loaded; `targets` are
-    the places that were executed out of line.
+    the places that were executed out of line. `length` is the L field where an execute instruction takes it from a
+    register that is not a constant (8 bits; the field itself then holds the highest value that it can have).
+    `supervisor` is the interruption code of a SUPERVISOR CALL, whose effect is the environment's.
     """
 
     state: State
@@ -44,6 +47,8 @@ class Step:
     jumps: list[Jump] = dataclass_field(default_factory=list)
     leaves: Term | None = None
     targets: list[Place] = dataclass_field(default_factory=list)
+    length: Term | None = None
+    supervisor: int | None = None
 
     def field(self, name: str) -> int:
         """An operand field by its POP name."""
@@ -56,6 +61,27 @@ class Step:
     def set_reg(self, name: str, value: Term) -> None:
         """Replace the 64 bits of the general register that an R field names."""
         self.state.gpr[self.field(name)] = value
+
+    def word(self, name: str, *, high: bool = False) -> Term:
+        """Bits 32-63 (or 0-31) of a general register."""
+        return extract(self.reg(name), 63, 32) if high else extract(self.reg(name), 31, 0)
+
+    def set_word(self, name: str, value: Term, *, high: bool = False) -> None:
+        """Replace bits 32-63 (or 0-31) of a general register; the others stay."""
+        self.set_reg(name, concat(value, self.word(name)) if high else concat(self.word(name, high=True), value))
+
+    def low(self, name: str, bits: int) -> Term:
+        """The rightmost bits (32 or 64) of a general register."""
+        return extract(self.reg(name), bits - 1, 0)
+
+    def set_low(self, name: str, value: Term) -> None:
+        """Replace as many rightmost bits of a general register as the value has (32 or 64)."""
+        self.set_reg(name, value if value.width == MODE_BITS else concat(self.word(name, high=True), value))
+
+    def several(self, first: str = "R1", last: str = "R3") -> list[int]:
+        """The register numbers from one field to another, 0 following 15."""
+        start = self.field(first)
+        return [(start + n) % 16 for n in range((self.field(last) - start) % 16 + 1)]
 
     def address(self, number: str = "2") -> Term:
         """The address of a storage operand: base, index where the format has one, displacement (POP, chapter 5)."""
@@ -123,7 +149,7 @@ def perform(step: Step) -> None:
             raise Unsupported(f"{instruction.mnemonic.lower()} is relative and must not reach VEX")
         encode.execute(step.state, instruction.raw)
     else:
-        raise Unsupported(f"{instruction.mnemonic.lower()} has no semantics here")
+        raise Unsupported(f"{instruction.mnemonic.lower()}: {isa.reasons()[instruction.spec.reason]}")
     step.state.settle(before)
 
 

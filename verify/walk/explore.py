@@ -178,6 +178,8 @@ class _Explorer:
             self.check_separate(state, store, place)
         for load in state.loads[loaded:]:
             self.check_storage(load, place)
+        if step.supervisor is not None:
+            walk.trusted.append(callee.supervisor_call(self.contract, step.supervisor, state))
         if step.leaves is not None:
             state.pc = step.leaves
             return True
@@ -290,7 +292,7 @@ class _Explorer:
         match = _THUNK.match(name)
         if match is None or not self.contract.thunks:
             return False
-        walk.trusted.append(name)
+        walk.trusted.append(f"{name}, of another object, obeys linux/expoline")
         state.pc = state.gpr[int(match.group(1))]
         if match.group(2):  # the older thunks use a second register as scratch
             scratch = int(match.group(2))

@@ -47,7 +47,7 @@ class Stop:
 class Path:
     """One way through the routine under one choice of run-time patches.
 
-    `out_of_line` are the targets of execute instructions; `trusted` names the thunks of other objects that were taken
+    `out_of_line` are the targets of execute instructions; `trusted` says what was taken
     at their contract's word.
     """
 

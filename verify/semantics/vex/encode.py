@@ -160,11 +160,7 @@ class _Encoder:
         return self.state.load(address, bits // 8)
 
     def store(self, address: Term, value: Term) -> None:
-        if self.active is FALSE:
-            return
-        if self.active is not TRUE:
-            raise Unsupported("a store that depends on the condition code has no semantics here")
-        self.state.store(address, value)
+        self.state.store(address, value, self.active)
 
     # Expressions
 

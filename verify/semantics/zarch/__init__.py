@@ -4,6 +4,32 @@ Here is what VEX lacks or gets wrong, and everything that is relative to the ins
 another instruction or touches the PSW. Importing this package registers them all.
 """
 
-from verify.semantics.zarch import branch, execute, hints, program_status, relative, storage
+from verify.semantics.zarch import (
+    atomic,
+    branch,
+    control,
+    execute,
+    hexadecimal,
+    hints,
+    long,
+    program_status,
+    registers,
+    relative,
+    storage,
+    vector,
+)
 
-__all__ = ["branch", "execute", "hints", "program_status", "relative", "storage"]
+__all__ = [
+    "atomic",
+    "branch",
+    "control",
+    "execute",
+    "hexadecimal",
+    "hints",
+    "long",
+    "program_status",
+    "registers",
+    "relative",
+    "storage",
+    "vector",
+]

@@ -4,6 +4,9 @@
 specified by R1. The ORing does not change the contents of either the register or the instruction in storage. When
 the R1 field is zero, no ORing takes place." The target's relative operands refer to the target's own address; the
 updated instruction address is the one after the execute.
+
+A register that is not a constant can supply the length of a storage-to-storage instruction, whose handler then treats
+each byte under its own condition; for any other target it would be another instruction each time.
 """
 
 from __future__ import annotations
@@ -11,11 +14,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from verify.errors import Unsupported
-from verify.machine.term import extract
+from verify.machine.bounds import highest
+from verify.machine.term import Term, bvor, const, extract
 from verify.semantics.decode import Instruction, decode
 from verify.semantics.step import Step, insn, perform
 
 _EXECUTES = frozenset({"EX", "EXRL"})
+_BY_LENGTH = frozenset({"MVC", "NC", "OC", "XC", "CLC"})
 
 
 @insn("EX", "EXRL")
@@ -29,19 +34,29 @@ def execute(step: Step) -> None:
     if target.mnemonic in _EXECUTES:
         raise Unsupported("an execute of an execute is an execute exception")
     step.targets.append(place)
-    inner = replace(step, insn=_modified(step, target), place=place, executed=True, jumps=[])
+    insn, length = _modified(step, target)
+    inner = replace(step, insn=insn, place=place, executed=True, jumps=[], length=length)
     perform(inner)
     step.jumps.extend(inner.jumps)
-    step.leaves = inner.leaves
+    step.leaves, step.supervisor = inner.leaves, inner.supervisor
 
 
-def _modified(step: Step, target: Instruction) -> Instruction:
+def _modified(step: Step, target: Instruction) -> tuple[Instruction, Term | None]:
+    """The target with its second byte ORed, and its L field as a term where the register is not a constant."""
     if step.field("R1") == 0:
-        return target
-    low = extract(step.reg("R1"), 7, 0)
-    if not low.is_const:
-        raise Unsupported("an execute whose register is not a constant has no semantics here")
-    raw = bytes([target.raw[0], target.raw[1] | low.value]) + target.raw[2:]
+        return target, None
+    low = bvor(extract(step.reg("R1"), 7, 0), const(target.raw[1], 8))
+    if low.is_const:
+        return _with_second_byte(target, low.value), None
+    if target.mnemonic not in _BY_LENGTH:
+        raise Unsupported(
+            f"an execute of {target.mnemonic.lower()} whose register is not a constant has no semantics here"
+        )
+    return _with_second_byte(target, highest(low)), low
+
+
+def _with_second_byte(target: Instruction, byte: int) -> Instruction:
+    raw = bytes([target.raw[0], byte]) + target.raw[2:]
     changed = decode(raw)
     if changed is None or changed.length != target.length:
         raise Unsupported(f"the executed bytes {raw.hex()} are no instruction")

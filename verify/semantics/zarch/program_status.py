@@ -87,6 +87,24 @@ def load_psw_extended(step: Step) -> None:
     address = step.address("1" if step.insn.mnemonic == "LPSWEY" else "2")
     mask = state.load(address, 8)
     step.leaves = state.load(plus(address, 8), 8)
+    _replace_psw(step, mask)
+
+
+@insn("LPSW")
+def load_psw(step: Step) -> None:
+    """An exit: the eight bytes at the operand are a PSW of the short format.
+
+    Bits 0-32 become those of the PSW, bit 12 inverted to zero; bits 33-63 the rightmost of the instruction address.
+    """
+    state = step.state
+    short = state.load(step.address(), 8)
+    mask = concat(ibm(short, 0, 11), const(0, 1), ibm(short, 13, 32), const(0, 31))
+    step.leaves = concat(const(0, 33), ibm(short, 33, 63))
+    _replace_psw(step, mask)
+
+
+def _replace_psw(step: Step, mask: Term) -> None:
+    state = step.state
     state.set_cc(ibm(mask, 18, 19))
     state.program_mask = ibm(mask, 20, 23)
     state.system_mask = mask

@@ -6,7 +6,7 @@ the address of the current instruction." For the target of an execute instructio
 
 from __future__ import annotations
 
-from verify.machine.term import Term, concat, eq, extract, sign_extend, zero_extend
+from verify.machine.term import eq, extract, sign_extend, zero_extend
 from verify.machine.term import slt as signed_less
 from verify.machine.term import ult as unsigned_less
 from verify.semantics import cc
@@ -19,11 +19,6 @@ def load_address_relative_long(step: Step) -> None:
     step.set_reg("R1", step.relative())
 
 
-def put_low(step: Step, value: Term) -> None:
-    """Replace bits 32-63 of R1; bits 0-31 stay."""
-    step.set_reg("R1", concat(extract(step.reg("R1"), 63, 32), value))
-
-
 def _load(size: int, result: int, signed: bool) -> Handler:
     extend = sign_extend if signed else zero_extend
 
@@ -32,7 +27,7 @@ def _load(size: int, result: int, signed: bool) -> Handler:
         if result == 64:
             step.set_reg("R1", value)
         else:
-            put_low(step, value)
+            step.set_word("R1", value)
 
     return handler
 
