@@ -39,6 +39,7 @@ BUGS = {
     "rethook-v14": {"regs-complete"},
     "rethook-v15": {"stack-balanced", "return-value"},
     "bare-branch": {"expoline"},
+    "z196-in-z10": {"instruction-level"},
 }
 # What the same faults break besides; anything beyond that would be a false alarm.
 CONSEQUENCES = {

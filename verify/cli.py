@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from verify.errors import VerifyError
 from verify.verdict import Exit, Verdict
 
 # A run is short and makes few cycles, while the imports of pyvex and z3 alone trigger a dozen full collections.
-_GC_THRESHOLD = 500_000
+_GC_THRESHOLD = 500_000  # and the last collections, at exit, would take as long as a proof
 _COLOURS = {Verdict.PROVED: "green", Verdict.VACUOUS: "yellow", Verdict.UNKNOWN: "yellow",
             Verdict.UNSUPPORTED: "yellow"}  # fmt: skip
 
@@ -36,15 +37,25 @@ def _names(_context: click.Context, _parameter: click.Parameter, value: str | No
 @click.option("--symbol", metavar="S", help="Prove only the routine of this name.")
 @click.option("--contract", metavar="NAME", help="Hold it to this contract (see `verify list contracts`).")
 @click.option("--layout", metavar="NAME", help="Use this struct layout instead of the contract's own.")
+@click.option("--arch", metavar="M", help="The machine the code is built for (z10, ..): flag newer instructions.")
 @click.option("--select", metavar="P,..", callback=_names, help="Only these properties.")
 @click.option("--ignore", metavar="P,..", callback=_names, help="All properties but these.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Report format.")
 @click.option("--output", type=click.Path(path_type=Path), help="Write the report to a file.")
-@click.option("--jobs", type=click.IntRange(1), default=1, metavar="N", help="Prove N files at a time.")
+@click.option("--jobs", type=click.IntRange(1), default=1, metavar="N", help="Prove N routines at a time.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0),
+    default=300.0,
+    metavar="SECONDS",
+    show_default=True,
+    help="Give a routine up, as an error, after this time; 0: never.",
+)
 @click.option("--quiet", is_flag=True, help="Say nothing about what is proved.")
 def prove(
-    files: tuple[Path, ...], symbol: str | None, contract: str | None, layout: str | None,
-    select: tuple[str, ...], ignore: tuple[str, ...], form: str, output: Path | None, jobs: int, quiet: bool,
+    files: tuple[Path, ...], symbol: str | None, contract: str | None, layout: str | None, arch: str | None,
+    select: tuple[str, ...], ignore: tuple[str, ...], form: str, output: Path | None, jobs: int,
+    timeout: float, quiet: bool,
 ) -> None:  # fmt: skip
     """Prove the routines of s390x object files.
 
@@ -52,8 +63,8 @@ def prove(
     """
     from verify import pipeline
 
-    options = pipeline.Options(symbol, contract, layout, select, ignore)
-    report = pipeline.prove(files, options, jobs)
+    options = pipeline.Options(symbol, contract, layout, select, ignore, arch)
+    report = pipeline.prove(files, options, jobs, timeout)
     if form == "json":
         from verify.report import json
 
@@ -121,6 +132,7 @@ def show(file: Path, symbol: str | None, dot: bool) -> None:
 def main() -> None:
     """Entry point: one sentence and exit code 2 for everything that the user can put right."""
     gc.set_threshold(_GC_THRESHOLD)
+    atexit.register(gc.freeze)
     try:
         cli(standalone_mode=False)
     except click.exceptions.Abort:

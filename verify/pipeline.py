@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 from verify import library, routine
@@ -18,11 +19,17 @@ from verify.errors import ContractError, InputError, UsageError
 from verify.objfile.elf import load
 from verify.objfile.image import Image, Symbol
 from verify.properties import PROPERTIES, Property
+from verify.prove import workers
 from verify.report.report import FileReport, Finding, Report, RoutineReport
+from verify.semantics import levels
 from verify.verdict import Verdict
 
 _KERNEL_SECTIONS = ("__ftrace", ".modinfo", "__ksymtab", ".s390_", ".kprobes.text", ".altinstr", "__bug_table",
                     "___kcrctab", ".discard", ".init.text", ".noinstr.text")  # fmt: skip
+
+
+TIMEOUT = 300.0
+"""Seconds of wall-clock time for one routine, unless something else is asked for."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,14 @@ class Options:
     layout: str | None = None
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    arch: str | None = None
+
+    def level(self) -> str | None:
+        """The machine that the code is built for, by its usual name. Raises UsageError for a name that is none."""
+        try:
+            return None if self.arch is None else levels.level(self.arch)
+        except KeyError as problem:
+            raise UsageError(f"there is no machine {self.arch!r}; known: {levels.known()}") from problem
 
     def properties(self) -> tuple[Property, ...]:
         """The chosen properties. Raises UsageError for a name that is none."""
@@ -60,40 +75,70 @@ class Choice:
     reason: str
 
 
-def prove(paths: Sequence[Path], options: Options, jobs: int = 1) -> Report:
-    """Prove every routine of every file. Raises ContractError and UsageError; bad inputs become findings."""
+@dataclass(frozen=True)
+class Subject:
+    """An input that could be read, and the routines of it to prove."""
+
+    path: Path
+    image: Image
+    choices: tuple[Choice, ...]
+
+
+def prove(paths: Sequence[Path], options: Options, jobs: int = 1, timeout: float = TIMEOUT) -> Report:
+    """Prove every routine of every file, in worker processes: `jobs` routines at a time.
+
+    Bad inputs become findings, and so does a crash inside one routine, or a hang of more than `timeout` seconds
+    (0: no limit). Raises ContractError and UsageError, and VerifyError where no process can be started.
+    """
     options.properties()
+    options.level()
     if options.contract is not None and "{" not in "".join(_contract_symbols(options.contract)):
         load_contract(library.library("models"), options.contract, options.layout)
-    if jobs > 1 and len(paths) > 1:
-        from concurrent.futures import ProcessPoolExecutor
-
-        with ProcessPoolExecutor(min(jobs, len(paths))) as pool:
-            files = tuple(pool.map(prove_file, paths, [options] * len(paths)))
-    else:
-        files = tuple(prove_file(path, options) for path in paths)
-    return Report(files, versions())
+    inputs = [_open(path, options) for path in paths]
+    tasks = [(one, choice) for one in inputs if isinstance(one, Subject) for choice in one.choices]
+    outcomes = workers.run(lambda task: _prove_routine(*tasks[task], options), len(tasks), jobs, timeout)
+    reports = (_told(*task, outcome) for task, outcome in zip(tasks, outcomes, strict=True))
+    files = (
+        FileReport(str(one.path), tuple(islice(reports, len(one.choices)))) if isinstance(one, Subject) else one
+        for one in inputs
+    )
+    return Report(tuple(files), versions())
 
 
 def prove_file(path: Path, options: Options) -> FileReport:
-    """Prove the routines of one file; an unusable input is a finding that names it."""
+    """Prove the routines of one file in this process, which a crash of the lifter or the solver ends."""
+    subject = _open(path, options)
+    if isinstance(subject, FileReport):
+        return subject
+    return FileReport(str(path), tuple(_prove_routine(subject, choice, options) for choice in subject.choices))
+
+
+def _open(path: Path, options: Options) -> Subject | FileReport:
+    """What there is to prove; for an unusable input the report that says so."""
     try:
         image = load(path)
-        choices = choose(image, options)
+        return Subject(path, image, tuple(choose(image, options)))
     except InputError as problem:
         return FileReport(str(path), troubles=(_trouble(path, problem),))
-    reports = tuple(_prove_routine(path, image, choice, options) for choice in choices)
-    return FileReport(str(path), reports)
+
+
+def _told(subject: Subject, choice: Choice, outcome: RoutineReport | workers.Lost) -> RoutineReport:
+    """The report of a worker, or on its end."""
+    if isinstance(outcome, RoutineReport):
+        return outcome
+    what = f"the lifter or solver {outcome.reason}"
+    report = routine.crashed(str(subject.path), subject.image, choice.symbol, choice.contract, what)
+    return replace(report, reason=choice.reason)
 
 
 def _trouble(path: Path, problem: InputError) -> Finding:
     return Finding(str(path), None, None, None, Verdict.ERROR, str(problem))
 
 
-def _prove_routine(path: Path, image: Image, choice: Choice, options: Options) -> RoutineReport:
-    name = choice.symbol.name
+def _prove_routine(subject: Subject, choice: Choice, options: Options) -> RoutineReport:
+    path, name = subject.path, choice.symbol.name
     try:
-        outcome = routine.prove(str(path), image, choice.symbol, choice.contract, options.properties())
+        outcome = routine.prove(str(path), subject.image, choice.symbol, choice.contract, options.properties())
     except Exception as crash:  # a crash costs one routine, never the run, and is never a pass
         finding = Finding(
             str(path), name, choice.contract.name, None, Verdict.UNKNOWN,
@@ -179,13 +224,19 @@ def _choice(image: Image, symbol: Symbol, options: Options) -> Choice:
     if options.contract is not None:
         fitting = next((n for n in names if _fits(_contract_symbols(options.contract), n)), symbol.name)
         contract = load_contract(root, options.contract, options.layout, fitting)
-        return Choice(symbol, contract, "asked for with --contract")
+        return Choice(symbol, _built_for(contract, options), "asked for with --contract")
     for claim in _claims_on(image):
         if claim.covers(names):
             contract = load_contract(root, claim.contract, _layout(options, claim), symbol.name)
+            contract = _built_for(replace(contract, arch=claim.arch or contract.arch), options)
             return Choice(symbol, contract, f"claimed in proofs/{claim.source.name}")
     name, why = _default(image)
-    return Choice(symbol, load_contract(root, name, options.layout), why + _hint(names))
+    return Choice(symbol, _built_for(load_contract(root, name, options.layout), options), why + _hint(names))
+
+
+def _built_for(contract: Contract, options: Options) -> Contract:
+    level = options.level()
+    return contract if level is None else replace(contract, arch=level)
 
 
 def _layout(options: Options, claim: ProofClaim) -> str | None:
@@ -215,4 +266,4 @@ def versions() -> dict[str, str]:
     return {"version": __version__, **{name: version(name) for name in ("pyvex", "cle", "z3-solver")}}
 
 
-__all__ = ["Choice", "ContractError", "Options", "choose", "prove", "prove_file", "versions"]
+__all__ = ["TIMEOUT", "Choice", "ContractError", "Options", "choose", "prove", "prove_file", "versions"]

@@ -31,7 +31,7 @@ class Verdict(Enum):
     """An instruction, relocation or construct that the semantics do not cover."""
 
     ERROR = "error"
-    """Bad input: not ELF, wrong machine, truncated, no such symbol."""
+    """Bad input (not ELF, wrong machine, truncated, no such symbol), or a crash while one routine was proved."""
 
     def __str__(self) -> str:
         return self.value
@@ -57,9 +57,13 @@ _EXIT_OF = {
 }
 
 
-def exit_code(verdicts: Iterable[Verdict]) -> Exit:
-    """Return the exit code of a run; a run that found nothing to prove is not a pass."""
-    codes = {_EXIT_OF[verdict] for verdict in verdicts}
+def exit_code(verdicts: Iterable[Verdict], *, crashed: bool = False) -> Exit:
+    """Return the exit code of a run; a run that found nothing to prove is not a pass.
+
+    `crashed` says that some routine's proof crashed, which leaves that routine not proved; the `error` of such a
+    routine is not among the `verdicts`, since its input is no bad one.
+    """
+    codes = {_EXIT_OF[verdict] for verdict in verdicts} | ({Exit.NOT_PROVED} if crashed else set())
     if not codes:
         return Exit.NOT_PROVED
     return next(code for code in Exit if code in codes)

@@ -70,6 +70,51 @@ CASES = {
     "a function pointer after its GOT entry was changed": (
         "larl %r1,g@GOT\n stg %r2,0(%r1)\n lgrl %r1,g@GOT\n br %r1", USER, None, "lgrl %r1,g@GOT\n br %r1",
     ),
+    "a register saved on one condition code only": (
+        "ltgr %r2,%r2\n stocgnl %r6,48(%r15)\n lghi %r6,0\n lg %r6,48(%r15)\n br %r14", USER, "callee-saved",
+        "stg %r6,48(%r15)\n ltgr %r2,%r2\n stocgnl %r6,48(%r15)\n lghi %r6,0\n lg %r6,48(%r15)\n br %r14",
+    ),
+    "a store into the back chain on one condition code": (
+        "ltgr %r2,%r2\n stocge %r2,0(%r15)\n br %r14", USER, "stack-confined",
+        "ltgr %r2,%r2\n stocge %r2,8(%r15)\n br %r14",
+    ),
+    "a copy whose length is a register's, beyond the own frame": (
+        "la %r1,0(%r2)\n exrl %r1,1f\n br %r14\n1: mvc 16(1,%r15),0(%r3)", USER, "stack-confined",
+        "lghi %r1,63\n ngr %r1,%r2\n exrl %r1,1f\n br %r14\n1: mvc 16(1,%r15),0(%r3)",
+    ),
+    "a copy over a saved register, as far as a register says": (
+        "stg %r6,48(%r15)\n lghi %r1,63\n ngr %r1,%r2\n exrl %r1,1f\n lg %r6,48(%r15)\n br %r14\n"
+        "1: mvc 16(1,%r15),0(%r3)", USER, "callee-saved",
+        "stg %r6,80(%r15)\n lghi %r1,63\n ngr %r1,%r2\n exrl %r1,1f\n lg %r6,80(%r15)\n br %r14\n"
+        "1: mvc 16(1,%r15),0(%r3)",
+    ),
+    "a compare and swap of the caller's back chain": (
+        "csg %r2,%r3,0(%r15)\n br %r14", USER, "stack-confined", "csg %r2,%r3,0(%r4)\n br %r14",
+    ),
+    "a branch on the clock's value is none on garbage, but r6 may be lost": (
+        "stckf 16(%r15)\n tm 23(%r15),1\n je 1f\n lghi %r6,0\n1: br %r14", USER, "callee-saved",
+        "stckf 16(%r15)\n tm 23(%r15),1\n je 1f\n lghi %r2,0\n1: br %r14",
+    ),
+    "a move long that may stop half way": (
+        "lghi %r1,8\n lghi %r3,8\n la %r0,16(%r15)\n lgr %r2,%r4\n mvcle %r0,%r2,0\n br %r14", USER, None,
+        "lghi %r1,8\n lghi %r3,8\n la %r0,16(%r15)\n lgr %r2,%r4\n1: mvcle %r0,%r2,0\n jo 1b\n br %r14",
+    ),
+    "a supervisor call from kernel code": ("svc 4\n br %r14", KERNEL, None, "br %r14"),
+    "a supervisor call that returns twice": ("svc 120\n br %r14", USER, None, "svc 4\n br %r14"),
+    "a supervisor call whose number is not known": ("svc 0\n br %r14", USER, None, "lghi %r1,4\n svc 0\n br %r14"),
+    "a supervisor call that was handed a local": (
+        "stg %r6,16(%r15)\n lghi %r1,0\n stg %r1,24(%r15)\n la %r2,24(%r15)\n svc 4\n ltg %r1,24(%r15)\n"
+        "je 1f\n lghi %r6,0\n1: br %r14", USER, "callee-saved",
+        "stg %r6,16(%r15)\n lghi %r1,0\n stg %r1,24(%r15)\n svc 4\n ltg %r1,24(%r15)\n"
+        "je 1f\n lghi %r6,0\n1: br %r14",
+    ),
+    "what lies below r15 at a supervisor call": (
+        "stg %r6,-8(%r15)\n svc 4\n lg %r6,-8(%r15)\n br %r14", USER, "callee-saved",
+        "stg %r6,16(%r15)\n svc 4\n lg %r6,16(%r15)\n br %r14",
+    ),
+    "a control register that chooses the address space": (
+        "lctlg %c13,%c13,16(%r2)\n br %r14", KERNEL, None, "lctlg %c9,%c9,16(%r2)\n br %r14",
+    ),
     "a load through garbage": (
         "lg %r1,32(%r15)\n lg %r6,0(%r1)\n br %r14", USER, None, "lg %r2,0(%r3)\n br %r14",
     ),

@@ -15,6 +15,7 @@ from verify.contracts.registers import RegisterError, registers
 from verify.contracts.schema import Call, Claim, Contract, Handed, PatchSite, SupervisorCall
 from verify.contracts.source import Source, Table
 from verify.errors import ContractError
+from verify.semantics import levels
 
 MODE_ITEMS = ("psw-mask", "program-mask", "condition-code", "fpc", "fpc-control", "access-registers",
               "thread-pointer", "addressing-mode")  # fmt: skip
@@ -221,9 +222,17 @@ class _Builder:
             unwind=self.unwind(),
             call_abi=self.typed(table, "call_abi", bool, False),
             expoline=self.typed(table, "expoline", bool, False),
+            arch=self.arch(),
             stale=self.register_list("stale") if "stale" in table else None,
             claims=self.claims(self.typed(table, "claims", dict, {})),
         )
+
+    def arch(self) -> str | None:
+        name: str | None = self.typed(self.table, "arch", str, None)
+        try:
+            return None if name is None else levels.level(name)
+        except KeyError as problem:
+            raise self.error(f"no machine is named {name!r}; known: {levels.known()}", "arch") from problem
 
     def supervisor(self) -> SupervisorCall | None:
         """None where the contract does not describe supervisor calls, or says that the routine makes none."""

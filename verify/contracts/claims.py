@@ -8,18 +8,23 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 
 from verify.contracts.source import Source, read
+from verify.semantics import levels
 
-_KEYS = ("file", "symbols", "contract", "why", "layout")
+_KEYS = ("file", "symbols", "contract", "why", "layout", "arch")
 
 
 @dataclass(frozen=True)
 class ProofClaim:
-    """Routines of one file, and the contract (and struct layout, if another than the contract's) they obey."""
+    """Routines of one file, and the contract they obey.
+
+    `layout` is a struct layout other than the contract's, `arch` the machine that the file is built for.
+    """
 
     file: str
     symbols: tuple[str, ...]
     contract: str
     layout: str | None
+    arch: str | None
     why: str
     source: Path
 
@@ -53,8 +58,19 @@ def _claim(source: Source, entry: dict[str, object]) -> ProofClaim:
             raise source.error(f"a claim needs {key!r}", str(entry.get("file", "claim")))
     if not isinstance(symbols, list):
         raise source.error("'symbols' must be a list of names or patterns", "symbols")
-    layout = entry.get("layout")
     return ProofClaim(
         str(entry["file"]), tuple(map(str, symbols)), str(entry["contract"]),
-        None if layout is None else str(layout), str(entry.get("why", "")), source.path,
+        _optional(entry, "layout"), _arch(source, entry), str(entry.get("why", "")), source.path,
     )  # fmt: skip
+
+
+def _optional(entry: dict[str, object], key: str) -> str | None:
+    return None if key not in entry else str(entry[key])
+
+
+def _arch(source: Source, entry: dict[str, object]) -> str | None:
+    name = _optional(entry, "arch")
+    try:
+        return None if name is None else levels.level(name)
+    except KeyError as problem:
+        raise source.error(f"no machine is named {name!r}; known: {levels.known()}", "arch") from problem

@@ -15,8 +15,8 @@ from verify.errors import ContractError, UsageError
 
 _KEYS = ("summary", "source", "extends", "abstract", "layout", "symbols", "inner", "meaning", "assume", "defines",
          "grants", "separate", "writes", "clobbers", "keeps", "thunks", "supervisor_call", "variables", "values",
-         "call", "patch", "struct", "early", "preserves", "vector", "mode", "unwind", "call_abi", "expoline", "stale",
-         "claims")  # fmt: skip
+         "call", "patch", "struct", "early", "preserves", "vector", "mode", "unwind", "call_abi", "expoline", "arch",
+         "stale", "claims")  # fmt: skip
 _NAME = re.compile(r"(?!layouts/)[\w.-]*\w/\w[\w.-]*")
 _NUMBER = re.compile(r"\{([A-Z])\}")
 

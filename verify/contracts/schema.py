@@ -108,6 +108,7 @@ class Contract:
     unwind: tuple[Expr, ...] | None
     call_abi: bool
     expoline: bool
+    arch: str | None
     stale: tuple[str, ...] | None
     claims: Mapping[str, tuple[Claim, ...]]
 

@@ -6,6 +6,7 @@ from verify.properties import (
     callee_saved,
     expoline,
     handler_arguments,
+    instruction_level,
     memory_frame,
     mode_preserved,
     no_stale_read,
@@ -38,6 +39,7 @@ PROPERTIES: tuple[Property, ...] = tuple(
         mode_preserved,
         vector_preserved,
         expoline,
+        instruction_level,
         no_stale_read,
     )
 )

@@ -30,6 +30,10 @@ class Finding:
     path: str | None = None
     where: str | None = None
 
+    def crashed(self) -> bool:
+        """Whether the proof of one routine crashed or hung: an `error` that is no fault of the input as a whole."""
+        return self.verdict is Verdict.ERROR and self.routine is not None
+
 
 @dataclass(frozen=True)
 class RoutineReport:
@@ -76,4 +80,6 @@ class Report:
 
     def exit_code(self) -> Exit:
         """The exit code of the run."""
-        return exit_code(finding.verdict for finding in self.findings())
+        findings = self.findings()
+        verdicts = (finding.verdict for finding in findings if not finding.crashed())
+        return exit_code(verdicts, crashed=any(finding.crashed() for finding in findings))

@@ -239,8 +239,7 @@ def specs() -> tuple[Spec, ...]:
 def reasons() -> Mapping[str, str]:
     """What the instructions without semantics do that the model does not hold, by the key in `Spec.reason`."""
     text = Path(__file__).with_name("reasons.tsv").read_text(encoding="utf-8")
-    rows = (line.split("\t") for line in text.splitlines() if line and line[0] != "#")
-    return {key: sentence for key, sentence in rows}
+    return dict(line.split("\t") for line in text.splitlines() if line and line[0] != "#")
 
 
 @cache
