@@ -1,4 +1,4 @@
-"""The commands: `verify prove`, `verify list`, `verify show`."""
+"""The commands: `verify prove`, `verify list`, `verify show`, `verify semantics`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import atexit
 import gc
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from verify import __version__, library
-from verify.errors import VerifyError
+from verify.errors import UsageError, VerifyError
 from verify.verdict import Exit, Verdict
+
+if TYPE_CHECKING:
+    from verify.semantics import isa
 
 # A run is short and makes few cycles, while the imports of pyvex and z3 alone trigger a dozen full collections.
 _GC_THRESHOLD = 500_000  # and the last collections, at exit, would take as long as a proof
@@ -127,6 +131,46 @@ def show(file: Path, symbol: str | None, dot: bool) -> None:
     image = load(file)
     chosen = [image.symbol(symbol)] if symbol else image.routines()
     click.echo(listing.render(image, chosen, dot_only=dot), nl=False)
+
+
+@cli.command()
+@click.argument("mnemonics", nargs=-1, metavar="[MNEMONIC]...")
+@click.option("--source", type=click.Choice(["vex", "zarch", "-"]), help="Only those; -: no semantics.")
+@click.option("--arch", metavar="M", help="Only the instructions that this machine has (z10, ..).")
+def semantics(mnemonics: tuple[str, ...], source: str | None, arch: str | None) -> None:
+    """List the instructions, or tell what some of them do.
+
+    Each with its source (vex, zarch or -), the manual's chapter, the machine that introduced it, how often it was
+    compared with another machine, and the last result.
+    """
+    from verify.report import instructions
+    from verify.semantics import isa, levels
+
+    if mnemonics:
+        found = [_row(name) for name in mnemonics]
+        click.echo("\n".join(map(instructions.one, found)), nl=False)
+        return
+    level = levels.named(arch) if arch else isa.LEVELS[-1]
+    rows = [
+        spec
+        for spec in isa.specs()
+        if source in (None, spec.source) and isa.LEVELS.index(spec.level) <= isa.LEVELS.index(level)
+    ]
+    click.echo(instructions.table(sorted(rows, key=lambda spec: spec.mnemonic)), nl=False)
+
+
+def _row(name: str) -> isa.Spec:
+    import difflib
+
+    from verify.semantics import disassemble, isa
+
+    rows = isa.by_mnemonic()
+    found = rows.get(name.upper()) or disassemble.extended().get(name.lower())
+    if found is not None:
+        return found
+    near = difflib.get_close_matches(name.upper(), rows, 1)
+    hint = f"; did you mean {near[0].lower()}?" if near else ""
+    raise UsageError(f"no basic mnemonic {name!r}{hint}")
 
 
 def main() -> None:

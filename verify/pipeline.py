@@ -45,10 +45,7 @@ class Options:
 
     def level(self) -> str | None:
         """The machine that the code is built for, by its usual name. Raises UsageError for a name that is none."""
-        try:
-            return None if self.arch is None else levels.level(self.arch)
-        except KeyError as problem:
-            raise UsageError(f"there is no machine {self.arch!r}; known: {levels.known()}") from problem
+        return None if self.arch is None else levels.named(self.arch)
 
     def properties(self) -> tuple[Property, ...]:
         """The chosen properties. Raises UsageError for a name that is none."""

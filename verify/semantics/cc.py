@@ -280,6 +280,29 @@ OPERATIONS: dict[int, Callable[[Term, Term, Term], Codes]] = {
 }
 
 
+_COMPARED = "0 equal, 1 first operand low, 2 first operand high"
+_SUM = "0 zero, 1 less than zero, 2 greater than zero, 3 overflow"
+_CARRY = "0 zero, no carry; 1 not zero, no carry; 2 zero, carry; 3 not zero, carry"
+_BORROW = "1 not zero, borrow; 2 zero, no borrow; 3 not zero, no borrow"
+WORDS: dict[int, str] = {
+    Kept.BITWISE: "0 zero, 1 not zero",
+    Kept.SIGNED_COMPARE: _COMPARED,
+    Kept.UNSIGNED_COMPARE: _COMPARED,
+    **dict.fromkeys((Kept.ADD_32, Kept.ADD_64, Kept.SUBTRACT_32, Kept.SUBTRACT_64), _SUM),
+    **dict.fromkeys((Kept.SHIFT_LEFT_32, Kept.SHIFT_LEFT_64), _SUM),
+    **dict.fromkeys((Kept.MULTIPLY_SINGLE_32, Kept.MULTIPLY_SINGLE_64), _SUM),
+    **dict.fromkeys((Kept.ADD_LOGICAL_32, Kept.ADD_LOGICAL_64), _CARRY),
+    **dict.fromkeys((Kept.ADD_WITH_CARRY_32, Kept.ADD_WITH_CARRY_64), _CARRY),
+    **dict.fromkeys((Kept.SUBTRACT_LOGICAL_32, Kept.SUBTRACT_LOGICAL_64), _BORROW),
+    **dict.fromkeys((Kept.SUBTRACT_WITH_BORROW_32, Kept.SUBTRACT_WITH_BORROW_64), "0 zero, borrow; " + _BORROW),
+    Kept.LOAD_AND_TEST: "0 zero, 1 less than zero, 2 greater than zero",
+    **dict.fromkeys((Kept.LOAD_POSITIVE_32, Kept.LOAD_POSITIVE_64), "0 zero, 2 greater than zero, 3 overflow"),
+    Kept.TEST_UNDER_MASK_8: "0 all selected bits zero, 1 mixed, 3 all one",
+    Kept.TEST_UNDER_MASK_16: "0 all selected bits zero, 1 mixed, leftmost zero, 2 mixed, leftmost one, 3 all one",
+}
+"""The settings in words, as POP lists them under "Resulting Condition Code"."""
+
+
 def thunk(operation: Kept, a: Term, b: Term) -> tuple[Term, Term, Term, Term]:
     """The thunk of an operation on two operands of up to 64 bits."""
     return const(operation, 64), zero_extend(a, 64), zero_extend(b, 64), const(0, 64)
@@ -327,4 +350,4 @@ def selected(thunk: tuple[Term, Term, Term, Term], mask: int) -> Term:
     return not_(or_(*[codes[n] for n in range(4) if not mask & (8 >> n)]))
 
 
-__all__ = ["OPERATIONS", "Codes", "Kept", "conditions", "number", "selected", "three_way", "thunk", "value"]
+__all__ = ["OPERATIONS", "WORDS", "Codes", "Kept", "conditions", "number", "selected", "three_way", "thunk", "value"]

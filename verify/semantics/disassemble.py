@@ -14,6 +14,7 @@ from functools import cache
 from typing import NamedTuple
 
 from verify.semantics.decode import Instruction
+from verify.semantics.isa import Spec, by_mnemonic
 
 # Bits 8, 4, 2, 1 of a mask select condition code 0, 1, 2, 3; the letters are for use after a comparison.
 _CONDITIONS = dict(enumerate("o h nle l nhe lh ne e nlh he nl le nh no".split(), start=1))
@@ -194,6 +195,12 @@ def _rules() -> Mapping[str, tuple[_Rule, ...]]:
         for mnemonic, rule in source():
             table[mnemonic] = (*table.get(mnemonic, ()), rule)
     return table
+
+
+def extended() -> Mapping[str, Spec]:
+    """The rows by the extended mnemonics that they are also written with: `je`, `br`, `locgrne`."""
+    rows = _rules().items()
+    return {name: by_mnemonic()[mnemonic] for mnemonic, rules in rows for rule in rules for name in rule.names.values()}
 
 
 _REGISTER = {"": "%r", "e": "%r", "f": "%f", "x": "%f", "a": "%a", "c": "%c"}

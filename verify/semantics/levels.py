@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from verify.errors import UsageError
 from verify.semantics.decode import Instruction
 from verify.semantics.isa import LEVELS
 
@@ -18,6 +19,14 @@ def level(name: str) -> str:
     """The level of a name for it. Raises KeyError for a machine that is not known."""
     known = {each.lower(): each for each in LEVELS} | _ALIASES
     return known[name.lower()]
+
+
+def named(name: str) -> str:
+    """As `level`. Raises UsageError."""
+    try:
+        return level(name)
+    except KeyError as problem:
+        raise UsageError(f"there is no machine {name!r}; known: {known()}") from problem
 
 
 def known() -> str:
