@@ -11,12 +11,12 @@ IBM bit numbers (0 is the most significant) are converted where the manual is qu
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
 from typing import Any
-from weakref import WeakValueDictionary
 
 BOOL = 0
 
@@ -101,15 +101,35 @@ class Term:
         return self._leaves or frozenset()
 
 
-_pool: WeakValueDictionary[tuple[Any, ...], Term] = WeakValueDictionary()
+class _Held(weakref.ref[Term]):
+    """A term in the pool, which leaves it when nothing else holds it."""
+
+    __slots__ = ("key",)
+    key: tuple[Any, ...]
+
+
+# A WeakValueDictionary in fewer steps: every term of every instruction is looked up here.
+_pool: dict[tuple[Any, ...], _Held] = {}
+
+
+def _forget(held: weakref.ref[Term]) -> None:
+    assert isinstance(held, _Held)
+    if _pool.get(held.key) is held:
+        del _pool[held.key]
 
 
 def _make(op: str, args: tuple[Term, ...], param: Any, width: int) -> Term:
-    key = (op, args, param, width)
-    term = _pool.get(key)
+    return _pooled((op, args, param, width), op, args, param, width)
+
+
+def _pooled(key: tuple[Any, ...], op: str, args: tuple[Term, ...], param: Any, width: int) -> Term:
+    held = _pool.get(key)
+    term = held() if held is not None else None
     if term is None:
         term = Term(op, args, param, width)
-        _pool[key] = term
+        held = _Held(term, _forget)
+        held.key = key
+        _pool[key] = held
     return term
 
 
@@ -131,8 +151,11 @@ def boolean(value: bool) -> Term:
 
 
 def leaf(name: str, width: int, origin: Origin, note: str = "") -> Term:
-    """Return the unknown of that name; equal name, width and origin give the same unknown."""
-    return _make("leaf", (), Leaf(name, origin, note), width)
+    """Return the unknown of that name; equal name, width, origin and note give the same unknown."""
+    key = ("leaf", name, width, origin._name_, note)
+    held = _pool.get(key)
+    term = held() if held is not None else None
+    return term or _pooled(key, "leaf", (), Leaf(name, origin, note), width)
 
 
 # Base plus constant -------------------------------------------------------------------------------------------
