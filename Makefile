@@ -1,11 +1,11 @@
-# Two commands for users (prove, test), two for developers (check, lock), and the benchmark.
+# Two commands for users (prove, test), two for developers (check, lock), and the benchmarks (bench, cosim).
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: prove test check bench lock objects clean
+.PHONY: prove test check bench cosim lock objects clean
 
 prove: $(VENV)/ready
 	$(BIN)/verify prove trampolines/*.o
@@ -20,6 +20,10 @@ check: $(VENV)/ready-test
 
 bench: $(VENV)/ready-test
 	$(BIN)/python benchmarks/trampolines.py
+
+# The long campaign against unicorn and QEMU in user mode; WRITE=--write keeps its counts.
+cosim: $(VENV)/ready-test
+	$(BIN)/python benchmarks/cosimulation.py $(WRITE)
 
 $(VENV)/python-ready:
 	$(PYTHON) -m venv $(VENV)

@@ -20,6 +20,7 @@ CODE, CODE_SIZE = 0x4_0000_0000, 0x1000
 MODE_64 = 0x1_8000_0000
 _AFP_AND_VECTOR = 0x6_0000
 _EVERYWHERE = (1 << 64) - 1
+_PAGE = 0x1000
 
 # Positions in the PSW mask, counted from the right: condition code (bits 18-19) and program mask (bits 20-23).
 _CC, _PROGRAM_MASK = 44, 40
@@ -70,6 +71,8 @@ class Machine:
         self._uc = unicorn.Uc(unicorn.UC_ARCH_S390X, unicorn.UC_MODE_BIG_ENDIAN)
         for base, size in SIZES.items():
             self._uc.mem_map(base, size)
+        for base in (AROUND, HIGH):  # unicorn looks before a branch target, and there must be storage
+            self._uc.mem_map(base - _PAGE, _PAGE)
         self._uc.reg_write(names.UC_S390X_REG_CR0, _AFP_AND_VECTOR)
         self._uc.reg_write(names.UC_S390X_REG_PSWM, MODE_64)  # before any look-up of an address
         self._code: Mapping[int, bytes] | None = None

@@ -27,6 +27,7 @@ Result = TypeVar("Result")
 
 _ORDER, _LENGTH, _CHUNK = 4, 8, 1 << 16  # bytes of a task's number, of an answer's length, and read at a time
 _NEVER = float("inf")
+_TICK = 1.0  # the longest wait, in seconds: what takes much longer is no wait
 _NO_RESULT = 70  # exit code of a worker whose task raised an exception (EX_SOFTWARE of <sysexits.h>)
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _SIGNALS = {one.value: one.name for one in signal.Signals}
@@ -177,9 +178,13 @@ class _Team(Generic[Result]):
 
     def news(self) -> list[_Worker]:
         """Wait until some worker has something to say or is late; those workers."""
+        start = time.monotonic()
         first = min(worker.deadline for worker in self.workers)
-        timeout = None if first == _NEVER else max(0.0, first - time.monotonic())
-        heard = [key.data for key, _ in self.selector.select(timeout)]
+        heard = [key.data for key, _ in self.selector.select(min(_TICK, max(0.0, first - start)))]
+        asleep = time.monotonic() - start - _TICK
+        if asleep > _TICK:  # this process was stopped (Ctrl-Z), and with it the workers: that time does not count
+            for worker in self.workers:
+                worker.deadline += asleep
         return heard + [worker for worker in self.workers if worker.late and worker not in heard]
 
     def hear(self, worker: _Worker) -> _Done[Result] | Lost | None:
