@@ -70,6 +70,19 @@ CASES = {
     "a function pointer after its GOT entry was changed": (
         "larl %r1,g@GOT\n stg %r2,0(%r1)\n lgrl %r1,g@GOT\n br %r1", USER, None, "lgrl %r1,g@GOT\n br %r1",
     ),
+    "the caller's frame while r15 was above it": (
+        "lg %r1,168(%r15)\n aghi %r15,256\n aghi %r15,-256\n cg %r1,168(%r15)\n je 1f\n lghi %r6,0\n1: br %r14",
+        USER, "callee-saved",
+        "lg %r1,168(%r15)\n aghi %r15,-256\n aghi %r15,256\n cg %r1,168(%r15)\n je 1f\n lghi %r6,0\n1: br %r14",
+    ),
+    "an own slot while r15 was above it": (
+        "stg %r6,16(%r15)\n aghi %r15,32\n aghi %r15,-32\n lg %r6,16(%r15)\n br %r14", USER, "callee-saved",
+        "stg %r6,16(%r15)\n aghi %r15,16\n aghi %r15,-16\n lg %r6,16(%r15)\n br %r14",
+    ),
+    "an own slot while r15 was elsewhere": (
+        "stg %r6,16(%r15)\n lgr %r1,%r15\n lgr %r15,%r2\n lgr %r15,%r1\n lg %r6,16(%r15)\n br %r14", USER,
+        "callee-saved", "stg %r6,16(%r15)\n lgr %r1,%r15\n lgr %r15,%r1\n lg %r6,16(%r15)\n br %r14",
+    ),
     "a register saved on one condition code only": (
         "ltgr %r2,%r2\n stocgnl %r6,48(%r15)\n lghi %r6,0\n lg %r6,48(%r15)\n br %r14", USER, "callee-saved",
         "stg %r6,48(%r15)\n ltgr %r2,%r2\n stocgnl %r6,48(%r15)\n lghi %r6,0\n lg %r6,48(%r15)\n br %r14",

@@ -160,7 +160,7 @@ class State:
         if sp == sp_before:
             return
         if sp is None:
-            self.stack.drop_below(0)
+            self.stack.drop_all()
         elif sp_before is None or sp > sp_before:
             self.stack.drop_below(sp)
 

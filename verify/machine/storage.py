@@ -36,7 +36,8 @@ class Stack:
     `defined` says which bytes hold meaningful content at entry (the caller's frame, what the protocol stores);
     all others are indeterminate until written. `escaped` says that a callee got an address in the routine's own
     frame, so that what nothing here wrote there may be its work. `caller` counts the events at which the caller's
-    frame may have changed behind the routine's back.
+    frame may have changed behind the routine's back. `highest` is the highest r15 so far: an interrupt may have
+    overwritten what lies below it, the caller's frame included. None: r15 was no known distance from its entry value.
     """
 
     defined: Ranges
@@ -45,10 +46,13 @@ class Stack:
     seen: int = 0
     escaped: bool = False
     caller: int = 0
+    highest: int | None = 0
 
     def copy(self) -> Stack:
         """A copy that shares no mutable state."""
-        return Stack(self.defined, dict(self.bytes), self.generation, self.seen, self.escaped, self.caller)
+        return Stack(
+            self.defined, dict(self.bytes), self.generation, self.seen, self.escaped, self.caller, self.highest
+        )
 
     def write(self, offset: int, value: Term, sp: int | None) -> None:
         """Store a value of a whole number of bytes, most significant byte first; below `sp` it is lost at once."""
@@ -90,7 +94,7 @@ class Stack:
     def _initial(self, at: int) -> Term:
         """The unknown that the aligned 8-byte cell around this byte holds where nothing wrote it."""
         cell = at - at % CELL
-        if at in self.defined:
+        if at in self.defined and self.highest is not None and not 0 <= at < self.highest:
             if self.caller:
                 return leaf(f"caller.mem[{stack_name(cell)}]#{self.caller}", 8 * CELL, Origin.LOAD)
             return initial_cell(cell)
@@ -106,9 +110,17 @@ class Stack:
         """The caller's frame may have been written through a pointer: what is read there is new from now on."""
         self.caller += 1
 
+    def drop_all(self) -> None:
+        """Forget everything: r15 may be anywhere, and an interrupt uses what lies below it."""
+        self.generation += 1
+        self.highest = None
+        self.bytes.clear()
+
     def drop_below(self, sp: int) -> None:
         """Forget what lies below a stack pointer that rose: an interrupt may overwrite it from now on."""
         self.generation += 1
+        if self.highest is not None:
+            self.highest = max(self.highest, sp)
         for offset in [offset for offset in self.bytes if offset < sp]:
             del self.bytes[offset]
 

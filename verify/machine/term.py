@@ -370,8 +370,20 @@ def _cuts(term: Term) -> list[int]:
 # Taking apart and putting together --------------------------------------------------------------------------------
 
 
+_Memo = dict[tuple[Term, int, int], Term]
+_MOST_PUSHED = 100  # parts of one term that an extract is pushed into; a larger term keeps it outside
+
+
+class _TooLarge(Exception):
+    """The extract stays where it is."""
+
+
 def extract(a: Term, hi: int, lo: int) -> Term:
     """Bits hi..lo, counted from the right, both included."""
+    return _extract(a, hi, lo, None)
+
+
+def _extract(a: Term, hi: int, lo: int, memo: _Memo | None) -> Term:
     width = hi - lo + 1
     if width == a.width:
         return a
@@ -379,39 +391,50 @@ def extract(a: Term, hi: int, lo: int) -> Term:
         return const(a.param >> lo, width)
     if a.op == "extract":
         inner = a.param[1]
-        return extract(a.args[0], hi + inner, lo + inner)
+        return _extract(a.args[0], hi + inner, lo + inner, memo)
     if a.op == "concat":
-        return _extract_concat(a, hi, lo)
+        return _extract_concat(a, hi, lo, memo)
     if a.op == "zero_extend":
         body = a.args[0]
         if lo >= body.width:
             return const(0, width)
         if hi < body.width:
-            return extract(body, hi, lo)
-        return zero_extend(extract(body, body.width - 1, lo), width)
+            return _extract(body, hi, lo, memo)
+        return zero_extend(_extract(body, body.width - 1, lo, memo), width)
     if a.op == "sign_extend" and hi < a.args[0].width:
-        return extract(a.args[0], hi, lo)
-    if lo == 0 and a.op in ("bvadd", "bvsub"):
-        build = add if a.op == "bvadd" else sub
-        return build(extract(a.args[0], hi, 0), extract(a.args[1], hi, 0))
-    if a.op in ("bvand", "bvor", "bvxor"):
-        return _BITWISE[a.op](extract(a.args[0], hi, lo), extract(a.args[1], hi, lo))
-    if a.op == "ite":
-        return ite(a.args[0], extract(a.args[1], hi, lo), extract(a.args[2], hi, lo))
-    return _make("extract", (a,), (hi, lo), width)
+        return _extract(a.args[0], hi, lo, memo)
+    build: Any = (_BITWISE if lo else _DISTRIBUTED).get(a.op)
+    if build is None:
+        return _make("extract", (a,), (hi, lo), width)
+    if memo is not None:
+        return _pushed(a, hi, lo, build, memo)
+    try:
+        return _pushed(a, hi, lo, build, {})
+    except _TooLarge:
+        return _make("extract", (a,), (hi, lo), width)
 
 
-_BITWISE = {"bvand": bvand, "bvor": bvor, "bvxor": bvxor}
+def _pushed(a: Term, hi: int, lo: int, build: Callable[..., Term], memo: _Memo) -> Term:
+    """The operation on the bits of its operands; parts that are shared are taken apart once. Raises _TooLarge."""
+    found = memo.get((a, hi, lo))
+    if found is None:
+        if len(memo) >= _MOST_PUSHED:
+            raise _TooLarge
+        memo[a, hi, lo] = a  # counts while its parts are looked at, which cannot meet it again
+        values = a.args[1:] if a.op == "ite" else a.args
+        parts = [_extract(arg, hi, lo, memo) for arg in values]
+        found = memo[a, hi, lo] = ite(a.args[0], *parts) if a.op == "ite" else build(*parts)
+    return found
 
 
-def _extract_concat(a: Term, hi: int, lo: int) -> Term:
+def _extract_concat(a: Term, hi: int, lo: int, memo: _Memo | None) -> Term:
     pieces = []
     top = a.width
     for piece in a.args:
         bottom = top - piece.width
         h, low = min(hi, top - 1), max(lo, bottom)
         if h >= low:
-            pieces.append(extract(piece, h - bottom, low - bottom))
+            pieces.append(_extract(piece, h - bottom, low - bottom, memo))
         top = bottom
     return concat(*pieces)
 
@@ -559,3 +582,8 @@ def ite(condition: Term, then: Term, other: Term) -> Term:
 def bool_to_bv(a: Term, width: int) -> Term:
     """1 where the Bool is true, else 0."""
     return ite(a, const(1, width), const(0, width))
+
+
+# Operations that an extract is pushed through: bit by bit, and from the right.
+_BITWISE: dict[str, Callable[..., Term]] = {"bvand": bvand, "bvor": bvor, "bvxor": bvxor, "ite": ite}
+_DISTRIBUTED = {**_BITWISE, "bvadd": add, "bvsub": sub}
