@@ -166,7 +166,7 @@ class Evaluator:
                 continue
             for unknown in value.leaves():
                 match = _ON_STACK.match(unknown.leaf.name)
-                if match and match.group(1) == "below_r15":
+                if match and match.group(1) == "below_r15" and unknown not in self.known:
                     where = self.cpu.gpr[15] + int(match.group(2) or 0)
                     self.known[unknown] = self._bytes(self.memory, where, unknown.width // 8)
             content = self._bytes(self.memory, at, size)
