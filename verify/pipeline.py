@@ -42,6 +42,7 @@ class Options:
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     arch: str | None = None
+    details: bool = False
 
     def level(self) -> str | None:
         """The machine that the code is built for, by its usual name. Raises UsageError for a name that is none."""
@@ -135,7 +136,9 @@ def _trouble(path: Path, problem: InputError) -> Finding:
 def _prove_routine(subject: Subject, choice: Choice, options: Options) -> RoutineReport:
     path, name = subject.path, choice.symbol.name
     try:
-        outcome = routine.prove(str(path), subject.image, choice.symbol, choice.contract, options.properties())
+        outcome = routine.prove(
+            str(path), subject.image, choice.symbol, choice.contract, options.properties(), details=options.details
+        )
     except Exception as crash:  # a crash costs one routine, never the run, and is never a pass
         finding = Finding(
             str(path), name, choice.contract.name, None, Verdict.UNKNOWN,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from verify import patching
 from verify.contracts.expr import Expr, Undefined
@@ -20,7 +21,7 @@ from verify.properties.base import Run
 from verify.properties.no_stale_read import dead_loads
 from verify.prove.decide import Decider, Decision, Failure
 from verify.prove.smt import Solver, SolverLimit
-from verify.report.report import Finding, RoutineReport
+from verify.report.report import Counterexample, Finding, RoutineReport
 from verify.semantics.code import Code
 from verify.verdict import Verdict
 from verify.walk.explore import explore
@@ -36,10 +37,15 @@ _ASSUMED = {
 }
 
 
-def prove(file: str, image: Image, symbol: Symbol, contract: Contract, chosen: Iterable[Property]) -> RoutineReport:
-    """Prove the chosen properties of one routine. Raises nothing on purpose: trouble is a finding."""
+def prove(
+    file: str, image: Image, symbol: Symbol, contract: Contract, chosen: Iterable[Property], *, details: bool = False
+) -> RoutineReport:
+    """Prove the chosen properties of one routine. Raises nothing on purpose: trouble is a finding.
+
+    `details` asks for what a report needs to draw the routine: instructions, basic blocks and stack frame.
+    """
     assert symbol.place is not None
-    teller = _Teller(file, symbol, image, contract)
+    teller = _Teller(file, symbol, image, contract, details)
     code = Code(image)
     solver = Solver()
     try:
@@ -122,7 +128,8 @@ def _stops(paths: Iterable[Path], decider: Decider) -> list[Path]:
 class _Teller:
     """Turns decisions into findings with the words and addresses of one routine."""
 
-    def __init__(self, file: str, symbol: Symbol, image: Image, contract: Contract) -> None:
+    def __init__(self, file: str, symbol: Symbol, image: Image, contract: Contract, details: bool = False) -> None:
+        self.details = details
         self.file, self.routine, self.symbol, self.image, self.contract = file, symbol.name, symbol, image, contract
         self.assumed = tuple(_assumed(contract))
 
@@ -130,10 +137,13 @@ class _Teller:
         """Add to the assumptions what the paths took at its word."""
         self.assumed += tuple(sorted({sentence for path in paths for sentence in path.trusted}))
 
-    def finding(self, prop: str | None, verdict: Verdict, message: str, at: Place, **details: str | None) -> Finding:
+    def finding(
+        self, prop: str | None, verdict: Verdict, message: str, at: Place,
+        counterexample: Counterexample | None = None, **details: str | None,
+    ) -> Finding:  # fmt: skip
         return Finding(
             self.file, self.routine, self.contract.name, prop, verdict, message, self.address(at),
-            self.assumed, **details,
+            self.assumed, counterexample=counterexample, **details,
         )  # fmt: skip
 
     def address(self, place: Place) -> str:
@@ -188,11 +198,19 @@ class _Teller:
         executed = {place: path.code for path in paths for place in (*path.places, *path.out_of_line)}
         spans = _spans((place, code.fetch(place).length) for place, code in executed.items())
         remarks = [*dict.fromkeys(remark for path in paths for remark in dead_loads(path)), *self.absent()]
-        return RoutineReport(
+        found = RoutineReport(
             self.file, self.routine, self.contract.name, "", tuple(findings),
             tuple(self.span(*span) for span in spans), tuple(self.span(*span) for span in self.missing(spans)),
             tuple(remarks),
         )  # fmt: skip
+        return self.drawn(found, paths) if self.details else found
+
+    def drawn(self, found: RoutineReport, paths: tuple[Path, ...]) -> RoutineReport:
+        from verify.report import picture  # which needs networkx
+
+        assert self.symbol.place is not None
+        code, blocks = picture.graph(Code(self.image), self.symbol.place, self.address)
+        return replace(found, code=code, blocks=blocks, frame=picture.frame(self.contract, paths, self.address))
 
     def span(self, first: Place, length: int) -> str:
         return f"{self.address(first)}..{first.offset + length:#x}"

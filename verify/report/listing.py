@@ -40,10 +40,10 @@ def _line(code: Code, place: Place, found: Any) -> str:
     note = f"    # {node['problem']}" if "problem" in node else ""
     if insn is None:
         return f"{place.offset:6x}: {'':<14} ?{note}"
-    return f"{place.offset:6x}: {insn.raw.hex():<14} {disassemble.text(insn, _operand(code, place, insn))}{note}"
+    return f"{place.offset:6x}: {insn.raw.hex():<14} {disassemble.text(insn, operand(code, place, insn))}{note}"
 
 
-def _operand(code: Code, place: Place, insn: Any) -> str | None:
+def operand(code: Code, place: Place, insn: Any) -> str | None:
     """The relative operand as a label or symbol, where there is one."""
     if insn.relative_offset is None:
         return None

@@ -4,8 +4,82 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from verify.verdict import Exit, Verdict, exit_code
+
+
+@dataclass(frozen=True)
+class Step:
+    """One instruction of a counterexample's path, as the concrete machine executed it.
+
+    `address` is written as in `Finding`, `text` is the disassembly. `notes` say which registers and slots took which
+    value. `source` is FILE:LINE where the object has line numbers. `faulty` marks where the right value was lost.
+    """
+
+    address: str
+    label: str
+    text: str
+    notes: tuple[str, ...] = ()
+    source: str | None = None
+    faulty: bool = False
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """A start state and handler effects that break a claim, small, and what an emulator made of them.
+
+    `start` and `effects` are names and numbers, what is left out is zero or does not matter; `effects` has the name of
+    the callee first. `cause` says where the right value was lost, without numbers. `expected` and `found` are numbers.
+    `replayed` says whether the emulator came to the same end, `emulator` which one, or what differed.
+    """
+
+    start: tuple[tuple[str, str], ...]
+    effects: tuple[tuple[str, str, str], ...]
+    steps: tuple[Step, ...]
+    cause: str
+    expected: str | None
+    found: str | None
+    replayed: bool
+    emulator: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One instruction of a routine: where it stands, its bytes in hexadecimal, its disassembly, FILE:LINE."""
+
+    address: str
+    label: str
+    raw: str
+    text: str
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class Block:
+    """A basic block: the addresses of its instructions, and where it may go: (address or name, kind).
+
+    Kinds are those of the control-flow graph: next, jump, call, leave. A target that is no address of a block lies
+    outside.
+    """
+
+    label: str
+    addresses: tuple[str, ...]
+    successors: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Bytes of the stack: the offset of the first from r15 at entry, their number, a name, and who stores there.
+
+    `name` is the field of the layout (psABI save area, back chain, struct handed out), "" where it has none; `writers`
+    are addresses of instructions.
+    """
+
+    offset: int
+    size: int
+    name: str
+    writers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -29,6 +103,17 @@ class Finding:
     found: str | None = None
     path: str | None = None
     where: str | None = None
+    counterexample: Counterexample | None = None
+
+    def rule(self) -> str:
+        """The rule that the finding is about: its property, or `routine` for trouble with the whole of it."""
+        return self.property or "routine"
+
+    def fingerprint(self) -> str:
+        """The same for findings of the same cause: file name, routine, contract, rule, and words without numbers."""
+        cause = self.counterexample.cause if self.counterexample else self.claim or self.message
+        parts = (self.file.rpartition("/")[2], self.routine, self.contract, self.rule(), str(self.verdict), cause)
+        return sha256("\n".join(map(str, parts)).encode()).hexdigest()[:32]
 
     def crashed(self) -> bool:
         """Whether the proof of one routine crashed or hung: an `error` that is no fault of the input as a whole."""
@@ -47,6 +132,9 @@ class RoutineReport:
     executed: tuple[str, ...] = ()
     unexecuted: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    code: tuple[Line, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    frame: tuple[Slot, ...] = ()
 
 
 @dataclass(frozen=True)
