@@ -20,6 +20,7 @@ check: $(VENV)/ready-test
 
 bench: $(VENV)/ready-test
 	$(BIN)/python benchmarks/trampolines.py
+	$(BIN)/python benchmarks/semantics.py
 
 # The long campaign against unicorn and QEMU in user mode; WRITE=--write keeps its counts.
 cosim: $(VENV)/ready-test

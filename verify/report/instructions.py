@@ -22,7 +22,7 @@ def table(specs: Iterable[isa.Spec]) -> str:
     lines = [f"{'mnemonic':<9} {'machine':<7} {'source':<6} {'compared':>8}  {'result':<22} manual (chapter, name)"]
     for spec in specs:
         found = known.get(spec.mnemonic)
-        count, result = (str(found.states), found.result) if found else ("-", spec.reason or "not in the campaign")
+        count, result = (str(found.states), found.result) if found else ("-", spec.reason or "tests of its own")
         lines.append(
             f"{spec.mnemonic.lower():<9} {spec.level:<7} {spec.source:<6} {count:>8}  {result:<22} {spec.manual}"
         )
@@ -72,7 +72,7 @@ def _example(told: meaning.Meaning) -> str:
 
 def _compared(found: Comparison | None) -> str:
     if found is None:
-        return "not in the campaign; see tests/semantics"
+        return "by tests of its own, in tests/semantics"
     judges = [("unicorn", found.unicorn), ("qemu-s390x", found.qemu), ("the manual's words in code", found.manual)]
     counts = ", ".join(f"{count} with {name}" for name, count in judges if count)
     return f"{found.forms} forms; start states: {counts}; {found.result}"
