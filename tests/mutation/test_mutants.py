@@ -71,6 +71,7 @@ _REPAIRED = {
     "regs-incomplete": ("6.12/ftrace_caller", "6.12/ftrace_regs_caller"),
     "rethook-v14": ("6.14/return_to_handler",),
     "rethook-v15": ("6.14/return_to_handler",),
+    "z196-in-z10": ("6.12/ftrace_caller",),
 }
 CASES += [
     Case(f"repaired/{name}", oracle.rpartition("/")[2], oracle, Depth.DELETIONS)
