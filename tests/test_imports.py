@@ -133,7 +133,7 @@ def modules_after(*arguments: str) -> tuple[int, set[str]]:
 def test_the_prove_path_leaves_slow_libraries_unloaded(form: str) -> None:
     code, loaded = modules_after("prove", "--format", form, "trampolines/ftrace-6.12.o")
     assert code == 0
-    assert {"cle", "pyvex", "z3"} <= loaded
+    assert {"cle", "pyvex"} <= loaded  # z3 comes when a question needs it, in the process that has the question
     assert not set(LAZY) & loaded
 
 

@@ -191,6 +191,14 @@ def test_jobs_change_no_byte(form: str, one_of_five: Path, lifter: Callable) -> 
     assert done[0].code == Exit.NOT_PROVED
 
 
+def test_a_counterexample_does_not_depend_on_what_was_proved_before() -> None:
+    paths = sorted((ROOT / "trampolines/broken").glob("matrix-*.o"))
+    forwards = pipeline.prove(paths, pipeline.Options())
+    backwards = pipeline.prove(paths[::-1], pipeline.Options())
+    assert "for example" in str(forwards)
+    assert forwards.files == backwards.files[::-1]
+
+
 # Workers --------------------------------------------------------------------------------------------------------------
 
 

@@ -10,6 +10,8 @@ from verify.machine.term import Term
 
 def substitute(term: Term, mapping: dict[Term, Term]) -> Term:
     """Replace unknowns and fold again."""
+    if mapping.keys().isdisjoint(term.leaves()):
+        return term
     done: dict[Term, Term] = dict(mapping)
     waiting = [term]
     while waiting:  # no recursion: a loop of a thousand instructions makes a deep term

@@ -51,7 +51,7 @@ class Leaf:
 class Term:
     """An immutable expression; build it only with the functions of this module."""
 
-    __slots__ = ("__weakref__", "_leaves", "_z3", "args", "op", "param", "width")
+    __slots__ = ("__weakref__", "_leaves", "args", "op", "param", "width")
 
     op: str
     args: tuple[Term, ...]
@@ -61,7 +61,6 @@ class Term:
     def __init__(self, op: str, args: tuple[Term, ...], param: Any, width: int) -> None:
         self.op, self.args, self.param, self.width = op, args, param, width
         self._leaves: frozenset[Term] | None = None
-        self._z3: Any = None
 
     def __repr__(self) -> str:
         from verify.machine.show import show  # which is made of terms

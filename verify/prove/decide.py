@@ -35,6 +35,9 @@ class Decision:
     checked: int
 
 
+_PATIENCE = 8  # undecided branches of a routine, after which no further one is asked about
+
+
 class Decider:
     """Decides obligations under the contract's assumptions."""
 
@@ -42,6 +45,7 @@ class Decider:
         self.solver = solver
         self.assumptions = assumptions
         self._reach: dict[int, bool] = {}
+        self._undecided = 0
         self._kept: list[Path] = []  # keeps the paths alive that `_reach` names by identity
 
     def reachable(self, path: Path) -> bool:
@@ -55,9 +59,12 @@ class Decider:
 
     def feasible(self, conditions: list[Term]) -> bool:
         """Whether a branch inside a loop can be taken; what is not decided counts as possible."""
+        if self._undecided >= _PATIENCE:
+            return True
         try:
             return self.solver.satisfy([*self.assumptions, *conditions], QUICK_RLIMIT) is not None
         except SolverLimit:
+            self._undecided += 1
             return True
 
     def decide(self, prop: Property, run: Run) -> Decision:
@@ -78,15 +85,22 @@ class Decider:
         return Decision(prop, _worst(failures), tuple(_join(failures)), None, len(live))
 
     def _check(self, obligations: list[Obligation]) -> list[Failure]:
-        """One query a path where everything holds; then obligation by obligation."""
+        """One query a path where everything holds; then obligation by obligation, the shortest path first.
+
+        What fails on one path for certain is not asked about on a longer one: `_join` tells it once, with this path.
+        """
         groups: dict[tuple[int, tuple[Term, ...]], list[Obligation]] = defaultdict(list)
-        failures = []
+        failures: list[Failure] = []
+        broken: set[tuple[str, str]] = set()
         for obligation in obligations:
             if obligation.goal is not TRUE:
                 groups[id(obligation.path), obligation.given].append(obligation)
-        for group in groups.values():
-            if not self._all_hold(group):
-                failures += [failure for one in group if (failure := self._one(one))]
+        for group in sorted(groups.values(), key=lambda group: len(group[0].path.places)):
+            open_ = [one for one in group if (one.claim, one.what) not in broken]
+            if open_ and not self._all_hold(open_):
+                found = [failure for one in open_ if (failure := self._one(one))]
+                broken |= {(one.obligation.claim, one.obligation.what) for one in found if one.model is not None}
+                failures += found
         return failures
 
     def _premises(self, obligation: Obligation) -> list[Term]:

@@ -1,0 +1,1 @@
+"""Counterexamples that people believe: small, replayed on an emulator, and told as a story."""
