@@ -57,6 +57,7 @@ def prove(
         reason = f"the solver gave up: {problem}" if isinstance(problem, SolverLimit) else str(problem)
         return teller.report([teller.trouble(verdict, reason, symbol.place)], ())
     teller.trust(paths)
+    teller.assumptions = decider.assumptions
     run = Run(contract, code, paths)
     stated = [prop for prop in chosen if prop.states(contract)]
     decisions = [decider.decide(prop, run) for prop in stated]
@@ -130,6 +131,7 @@ class _Teller:
 
     def __init__(self, file: str, symbol: Symbol, image: Image, contract: Contract, details: bool = False) -> None:
         self.details = details
+        self.assumptions: tuple[Term, ...] = ()
         self.file, self.routine, self.symbol, self.image, self.contract = file, symbol.name, symbol, image, contract
         self.assumed = tuple(_assumed(contract))
 
@@ -175,11 +177,28 @@ class _Teller:
         sentence = prop.refuted.format(what=one.what, claim=one.claim)
         parts = [failure.note or sentence, *([one.reason] if one.reason and not failure.note else [])]
         expected, found = _shown(failure)
+        shown = self.counterexample(failure)
+        verdict = Verdict.REFUTED if shown is not None and shown.replayed else failure.verdict
         return self.finding(
-            prop.name, failure.verdict, ": ".join(parts), one.at,
+            prop.name, verdict, ": ".join(parts), one.at, shown,
             claim=one.claim, expected=expected, found=found, path=one.path.describe(),
             where=self.meanings(one.claim, expected, found),
         )  # fmt: skip
+
+    def counterexample(self, failure: Failure) -> Counterexample | None:
+        """What the solver found, on a machine; an instruction that is a witness itself needs none."""
+        if failure.model is None or failure.verdict is not Verdict.UNCONFIRMED:
+            return None
+        from verify.explain import story  # which needs the emulator
+
+        try:
+            return story.tell(
+                self.image, self.contract, self.assumptions, failure.obligation, failure.model, self.address
+            )
+        except Exception as problem:  # the finding stands, unconfirmed, and says why
+            return Counterexample(
+                (), (), (), "", None, None, False, f"not replayed: {type(problem).__name__}: {problem}"
+            )
 
     def meanings(self, *texts: str | None) -> str | None:
         """What the contract says of the registers at entry that these texts mention."""

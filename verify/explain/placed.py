@@ -30,7 +30,7 @@ class Placed:
         self.bases = self._sections()
         self.names: dict[int, str] = {}
         symbols = sorted(_symbols(path, terms), key=str)
-        variables = unknowns(access.address for access in (*path.state.loads, *path.state.stores))
+        variables = unknowns([one.address for one in path.state.loads] + [one.address for one in path.state.stores])
         end = max(self._end(space) for space in self.bases) + 0xFFF & -0x1000
         self.fixed: dict[Term, int] = {self.code.base(space): base for space, base in self.bases.items()}
         for wanted, room in ((False, _FUNCTION), (True, _VARIABLE)):
@@ -63,6 +63,14 @@ class Placed:
         """The address of a place."""
         return self.bases[place.space] + place.offset
 
+    def label(self, address: int) -> str | None:
+        """An address in the code as symbol and distance; None for any other."""
+        for space, base in self.bases.items():
+            place = Place(space, address - base)
+            if self.image.code(place, 1):
+                return self.image.label(place)
+        return None
+
     def load(self, emulator: Emulator, places: Iterable[Place]) -> None:
         """Put the instructions at these places into storage, linked and patched. Raises Unplaced."""
         for place in places:
@@ -88,7 +96,8 @@ def _symbols(path: Path, terms: Sequence[Term]) -> set[Term]:
     state = path.state
     mentioned = [*terms, *state.conditions, state.pc, *state.gpr, *(made.target for made in path.calls)]
     mentioned += [term for made in path.calls for term in made.state.gpr]
-    mentioned += [term for access in (*state.loads, *state.stores) for term in (access.address, access.value)]
+    mentioned += [term for load in state.loads for term in (load.address, load.value)]
+    mentioned += [term for store in state.stores for term in (store.address, store.value)]
     mentioned += [value for value, _ in state.stack.bytes.values()]
     for place in (*path.places, *path.out_of_line):
         insn = path.code.fetch(place)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from verify.contracts.schema import Contract
+from verify.contracts.slots import slots
 from verify.errors import Unsupported
 from verify.machine.state import OLD_R15
 from verify.machine.term import offset_from
 from verify.objfile.image import Place
+from verify.objfile.lines import source_lines
 from verify.report.listing import operand
 from verify.report.report import Block, Line, Slot
 from verify.semantics import disassemble
@@ -23,9 +25,10 @@ _WIDEST = 16  # bytes that one slot of the drawing holds, where the layout does 
 def graph(code: Code, entry: Place, address: Address) -> tuple[tuple[Line, ...], tuple[Block, ...]]:
     """The instructions that can be reached from `entry`, and the basic blocks that they form."""
     found = cfg.graph(code, entry)
+    sources = source_lines(code.image.path)
     lines, blocks = [], []
     for block in cfg.blocks(found):
-        lines += [_line(code, place, address) for place in block]
+        lines += [_line(code, place, address, sources) for place in block]
         successors = tuple(
             (address(node) if isinstance(node, Place) else node.replace("&", ""), str(edge["kind"]))
             for node, edge in found.succ[block[-1]].items()
@@ -34,14 +37,14 @@ def graph(code: Code, entry: Place, address: Address) -> tuple[tuple[Line, ...],
     return tuple(lines), tuple(blocks)
 
 
-def _line(code: Code, place: Place, address: Address) -> Line:
+def _line(code: Code, place: Place, address: Address, sources: Mapping[tuple[int, int], str]) -> Line:
+    source = sources.get((place.space, place.offset))
     try:
         insn = code.fetch(place)
     except Unsupported as problem:
-        return Line(address(place), code.image.label(place), "", f"? {problem}")
-    return Line(
-        address(place), code.image.label(place), insn.raw.hex(), disassemble.text(insn, operand(code, place, insn))
-    )
+        return Line(address(place), code.image.label(place), "", f"? {problem}", source)
+    text = disassemble.text(insn, operand(code, place, insn))
+    return Line(address(place), code.image.label(place), insn.raw.hex(), text, source)
 
 
 def frame(contract: Contract, paths: Iterable[Path], address: Address) -> tuple[Slot, ...]:
@@ -64,18 +67,8 @@ def frame(contract: Contract, paths: Iterable[Path], address: Address) -> tuple[
 
 def _named(contract: Contract, paths: Iterable[Path]) -> Iterable[Slot]:
     """The fields of the caller's frame header, of the own one, and of the struct that is handed out."""
-    starts = {0} | {path.calls[0].state.sp for path in paths if path.calls and path.calls[0].state.sp is not None}
-    for start in sorted(start for start in starts if start is not None):
-        yield from _fields(contract, "stack_frame", start, "")
-    handed = contract.handed
+    paths = tuple(paths)
+    frames = {0} | {path.calls[0].state.sp for path in paths if path.calls and path.calls[0].state.sp is not None}
     bases = {offset_from(path.history.struct, OLD_R15) for path in paths if path.history.struct is not None}
-    for base in bases - {None}:
-        if handed is not None and base is not None:
-            yield from _fields(contract, handed.type, base, f"{handed.name}.")
-
-
-def _fields(contract: Contract, struct: str, start: int, prefix: str) -> Iterable[Slot]:
-    for name, field in contract.layout.structs[struct].fields.items():
-        for index in range(field.count):
-            label = f"{prefix}{name}[{index}]" if field.count > 1 else f"{prefix}{name}"
-            yield Slot(start + field.at + index * field.size, field.size, label, ())
+    found = slots(contract, sorted(one for one in frames if one is not None), [b for b in bases if b is not None])
+    return [Slot(*one, ()) for one in found]

@@ -6,42 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from verify.explain.counterexample import Counterexample, Step
 from verify.verdict import Exit, Verdict, exit_code
-
-
-@dataclass(frozen=True)
-class Step:
-    """One instruction of a counterexample's path, as the concrete machine executed it.
-
-    `address` is written as in `Finding`, `text` is the disassembly. `notes` say which registers and slots took which
-    value. `source` is FILE:LINE where the object has line numbers. `faulty` marks where the right value was lost.
-    """
-
-    address: str
-    label: str
-    text: str
-    notes: tuple[str, ...] = ()
-    source: str | None = None
-    faulty: bool = False
-
-
-@dataclass(frozen=True)
-class Counterexample:
-    """A start state and handler effects that break a claim, small, and what an emulator made of them.
-
-    `start` and `effects` are names and numbers, what is left out is zero or does not matter; `effects` has the name of
-    the callee first. `cause` says where the right value was lost, without numbers. `expected` and `found` are numbers.
-    `replayed` says whether the emulator came to the same end, `emulator` which one, or what differed.
-    """
-
-    start: tuple[tuple[str, str], ...]
-    effects: tuple[tuple[str, str, str], ...]
-    steps: tuple[Step, ...]
-    cause: str
-    expected: str | None
-    found: str | None
-    replayed: bool
-    emulator: str
 
 
 @dataclass(frozen=True)
@@ -152,10 +118,11 @@ class FileReport:
 
 @dataclass(frozen=True)
 class Report:
-    """The whole run."""
+    """The whole run. `interrupted` is the number of routines it did not come to the end of, if it was interrupted."""
 
     files: tuple[FileReport, ...]
     versions: dict[str, str] = field(default_factory=dict)
+    interrupted: int = 0
 
     def findings(self) -> tuple[Finding, ...]:
         """All findings, in the order of the inputs."""
@@ -168,6 +135,11 @@ class Report:
 
     def exit_code(self) -> Exit:
         """The exit code of the run."""
+        if self.interrupted:
+            return Exit.INTERRUPTED
         findings = self.findings()
         verdicts = (finding.verdict for finding in findings if not finding.crashed())
         return exit_code(verdicts, crashed=any(finding.crashed() for finding in findings))
+
+
+__all__ = ["Block", "Counterexample", "FileReport", "Finding", "Line", "Report", "RoutineReport", "Slot", "Step"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from verify.report import story
 from verify.report.report import Finding, Report, RoutineReport
 from verify.verdict import Verdict
 
@@ -25,6 +26,8 @@ def render(report: Report, paint: Paint = plain, *, quiet: bool = False) -> str:
             lines += _routine(routine, paint, quiet)
     lines += _assumptions(report, quiet)
     lines.append(_summary(report))
+    if report.interrupted:
+        lines.append(f"interrupted: nothing is known about {_count(report.interrupted)} more")
     return "\n".join(lines) + "\n"
 
 
@@ -48,9 +51,30 @@ def _finding(finding: Finding, paint: Paint) -> list[str]:
     if finding.verdict is Verdict.PROVED:
         return [head]
     lines = [head + (f" [{finding.address}]" if finding.address else "")]
-    details = (("claim", finding.claim), ("expected", finding.expected), ("found", finding.found),
-               ("where", finding.where), ("path", finding.path))  # fmt: skip
-    return lines + [f"      {key + ':':<10} {value}" for key, value in details if value]
+    return lines + [f"      {key + ':' if key else '':<10} {value}" for key, value in details(finding) if value]
+
+
+def details(finding: Finding, *, full: bool = False) -> list[tuple[str, str | None]]:
+    """What there is to say of a finding, as headings and texts; the cause first."""
+    told = list(story.lines(finding, full=full))
+    cause = [line for line in told if line[0] == "cause"]
+    return [
+        *cause,
+        ("claim", finding.claim),
+        ("expected", _with_number(finding.expected, finding, 0)),
+        ("found", _with_number(finding.found, finding, 1)),
+        ("where", finding.where),
+        ("path", finding.path),
+        *[line for line in told if line[0] != "cause"],
+        ("quote", story.quote(finding)),
+    ]
+
+
+def _with_number(text: str | None, finding: Finding, which: int) -> str | None:
+    number = story.numbers(finding.counterexample)[which]
+    if text is None or number is None or number == text:
+        return text or number
+    return f"{text.partition(', for example')[0]}, here {number}"
 
 
 def _assumptions(report: Report, quiet: bool) -> list[str]:
