@@ -43,15 +43,17 @@ APART = {("machine", "objfile"), ("properties", "prove"), ("walk", "prove"), ("s
 OWNERS = {
     "pyvex": {"semantics/vex"},
     "cle": {"objfile/elf.py"},
-    "elftools": {"objfile/elf.py"},
+    "elftools": {"objfile/elf.py", "objfile/lines.py"},
     "z3": {"prove"},
     "networkx": {"walk/cfg.py"},
     "click": {"cli.py"},
+    "rich": {"report/progress.py"},
+    "unicorn": {"explain/emulator.py"},
     "angr": set(),
     "archinfo": {"semantics/vex"},
     "claripy": set(),
 }
-LAZY = ("angr", "claripy", "networkx", "rich", "jinja2", "hypothesis", "pytest")
+LAZY = ("angr", "claripy", "networkx", "rich", "jinja2", "unicorn", "hypothesis", "pytest")
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -1,10 +1,11 @@
-"""The commands: `verify prove`, `verify list`, `verify show`, `verify semantics`."""
+"""The commands: `verify prove`, `verify list`, `verify rule`, `verify show`, `verify semantics`."""
 
 from __future__ import annotations
 
 import atexit
 import gc
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,11 @@ import click
 
 from verify import __version__, library
 from verify.errors import UsageError, VerifyError
+from verify.report import formats, terminal
 from verify.verdict import Exit, Verdict
 
 if TYPE_CHECKING:
+    from verify.report.report import Report
     from verify.semantics import isa
 
 # A run is short and makes few cycles, while the imports of pyvex and z3 alone trigger a dozen full collections.
@@ -36,6 +39,15 @@ def _names(_context: click.Context, _parameter: click.Parameter, value: str | No
     return names
 
 
+def _targets(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[formats.Target, ...]:
+    try:
+        return tuple(map(formats.target, values))
+    except ValueError as problem:
+        raise click.BadParameter(str(problem)) from problem
+
+
 @cli.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--symbol", metavar="S", help="Prove only the routine of this name.")
@@ -44,8 +56,15 @@ def _names(_context: click.Context, _parameter: click.Parameter, value: str | No
 @click.option("--arch", metavar="M", help="The machine the code is built for (z10, ..): flag newer instructions.")
 @click.option("--select", metavar="P,..", callback=_names, help="Only these properties.")
 @click.option("--ignore", metavar="P,..", callback=_names, help="All properties but these.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Report format.")
-@click.option("--output", type=click.Path(path_type=Path), help="Write the report to a file.")
+@click.option(
+    "--format",
+    "reports",
+    multiple=True,
+    callback=_targets,
+    metavar="NAME[=FILE]",
+    help=f"Report format: {formats.NAMES} (default: text). With =FILE into that file; may be given several times.",
+)
+@click.option("--output", type=click.Path(path_type=Path), help="File for the report whose --format names none.")
 @click.option("--jobs", type=click.IntRange(1), default=1, metavar="N", help="Prove N routines at a time.")
 @click.option(
     "--timeout",
@@ -58,31 +77,39 @@ def _names(_context: click.Context, _parameter: click.Parameter, value: str | No
 @click.option("--quiet", is_flag=True, help="Say nothing about what is proved.")
 def prove(
     files: tuple[Path, ...], symbol: str | None, contract: str | None, layout: str | None, arch: str | None,
-    select: tuple[str, ...], ignore: tuple[str, ...], form: str, output: Path | None, jobs: int,
-    timeout: float, quiet: bool,
+    select: tuple[str, ...], ignore: tuple[str, ...], reports: tuple[formats.Target, ...], output: Path | None,
+    jobs: int, timeout: float, quiet: bool,
 ) -> None:  # fmt: skip
     """Prove the routines of s390x object files.
 
-    Exit code: 0 all proved, 1 something refuted or unconfirmed, 3 something not proved, 2 bad usage or input.
+    Exit code: 0 all proved, 1 something refuted or unconfirmed, 3 something not proved, 2 bad usage or input, 130
+    interrupted.
     """
     from verify import pipeline
+    from verify.prove import workers
+    from verify.report import progress
 
-    options = pipeline.Options(symbol, contract, layout, select, ignore, arch)
-    report = pipeline.prove(files, options, jobs, timeout)
-    if form == "json":
-        from verify.report import json
-
-        text = json.render(report)
-    else:
-        from verify.report import text as renderer
-
-        colour = output is None and sys.stdout.isatty()
-        text = renderer.render(report, _paint if colour else renderer.plain, quiet=quiet)
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        _write(output, text)
+    targets = formats.targets(reports, output)
+    options = pipeline.Options(symbol, contract, layout, select, ignore, arch, formats.details(targets))
+    with workers.terminable(), nullcontext() if quiet else progress.Meter(sys.stderr) as meter:
+        report = pipeline.prove(files, options, jobs, timeout, meter)
+    # Standard output comes last: what cannot be written ends the command with one sentence and nothing else.
+    for target in sorted(targets, key=lambda one: one.file is None):
+        text = _rendered(target, report, quiet)
+        if target.file is None:
+            click.echo(text, nl=False, color=terminal.coloured(sys.stdout))
+        else:
+            _write(target.file, text)
     sys.exit(report.exit_code())
+
+
+def _rendered(target: formats.Target, report: Report, quiet: bool) -> str:
+    if target.form != "text":
+        return formats.renderer(target.form)(report)
+    from verify.report import text
+
+    colour = target.file is None and terminal.coloured(sys.stdout)
+    return text.render(report, _paint if colour else text.plain, quiet=quiet)
 
 
 def _paint(text: str, verdict: Verdict) -> str:
@@ -91,9 +118,33 @@ def _paint(text: str, verdict: Verdict) -> str:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", errors="surrogateescape")
     except OSError as problem:
         raise VerifyError(f"{path}: cannot be written: {problem.strerror}") from problem
+
+
+@cli.command()
+@click.argument("report", type=click.Path(path_type=Path))
+@click.argument("finding", required=False)
+def explain(report: Path, finding: str | None) -> None:
+    """Tell the counterexamples of a JSON report again, with every step.
+
+    FINDING is a fingerprint (or how it begins), a property, or a routine; without it all that failed are told.
+    """
+    from verify.report import read, text
+
+    failed = [one for one in read.findings(report) if one.verdict is not Verdict.PROVED]
+    wanted = [
+        one
+        for one in failed
+        if finding is None or finding in (one.property, one.routine) or one.fingerprint().startswith(finding)
+    ]
+    if not wanted:
+        raise UsageError(
+            f"{report}: holds no finding {finding!r} that failed" if finding else f"{report}: nothing failed"
+        )
+    paint = _paint if terminal.coloured(sys.stdout) else text.plain
+    click.echo("\n".join(text.story_of(one, paint) for one in wanted), nl=False, color=terminal.coloured(sys.stdout))
 
 
 @cli.command("list")
@@ -120,17 +171,47 @@ def _listing(what: str) -> list[tuple[str, str]]:
 
 
 @cli.command()
+@click.argument("name", required=False)
+def rule(name: str | None) -> None:
+    """Explain a rule: a property, or `routine`; without a name, list all rules."""
+    from verify.report import rules
+
+    if name is None:
+        click.echo(rules.listing(), nl=False)
+        return
+    bold = terminal.coloured(sys.stdout)
+    text = rules.render(rules.load_rule(name), terminal.width(sys.stdout), _heading if bold else rules.plain)
+    click.echo(text, nl=False, color=bold)
+
+
+def _heading(text: str) -> str:
+    return click.style(text, bold=True)
+
+
+@cli.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--symbol", metavar="S", help="Only the routine of this name.")
 @click.option("--dot", is_flag=True, help="Print the control-flow graph as Graphviz DOT and nothing else.")
-def show(file: Path, symbol: str | None, dot: bool) -> None:
+@click.option(
+    "--cfg",
+    "graphs",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write the control-flow graph to FILE.svg, FILE.dot or FILE.graphml, and print nothing; may be repeated.",
+)
+def show(file: Path, symbol: str | None, dot: bool, graphs: tuple[Path, ...]) -> None:
     """Show a routine: disassembly, and its control-flow graph in text and Graphviz DOT."""
     from verify.objfile.elf import load
-    from verify.report import listing
+    from verify.report import cfgfile, listing
 
+    wanted = [cfgfile.checked(path) for path in graphs]
     image = load(file)
     chosen = [image.symbol(symbol)] if symbol else image.routines()
-    click.echo(listing.render(image, chosen, dot_only=dot), nl=False)
+    for path in wanted:
+        _write(path, cfgfile.render(path, image, chosen))
+    if not wanted:
+        click.echo(listing.render(image, chosen, dot_only=dot), nl=False)
 
 
 @cli.command()
@@ -181,7 +262,7 @@ def main() -> None:
         cli(standalone_mode=False)
     except click.exceptions.Abort:
         click.echo("interrupted", err=True)
-        sys.exit(Exit.BAD_INPUT)
+        sys.exit(Exit.INTERRUPTED)
     except click.ClickException as problem:
         problem.show()
         sys.exit(Exit.BAD_INPUT)

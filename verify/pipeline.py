@@ -5,10 +5,11 @@ object file -> Image -> Routine (+ Contract) -> Path* -> Obligation* -> Query ->
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
 from verify import library, routine
@@ -20,6 +21,7 @@ from verify.objfile.elf import load
 from verify.objfile.image import Image, Symbol
 from verify.properties import PROPERTIES, Property
 from verify.prove import workers
+from verify.report.progress import Watch
 from verify.report.report import FileReport, Finding, Report, RoutineReport
 from verify.semantics import levels
 from verify.verdict import Verdict
@@ -82,25 +84,43 @@ class Subject:
     choices: tuple[Choice, ...]
 
 
-def prove(paths: Sequence[Path], options: Options, jobs: int = 1, timeout: float = TIMEOUT) -> Report:
+def prove(
+    paths: Sequence[Path], options: Options, jobs: int = 1, timeout: float = TIMEOUT, watch: Watch | None = None
+) -> Report:
     """Prove every routine of every file, in worker processes: `jobs` routines at a time.
 
     Bad inputs become findings, and so does a crash inside one routine, or a hang of more than `timeout` seconds
-    (0: no limit). Raises ContractError and UsageError, and VerifyError where no process can be started.
+    (0: no limit). `watch` is told how far it is. When Ctrl-C ends the run among the proofs, the report has what is
+    proved by then. Raises ContractError and UsageError, and VerifyError where no process can be started.
     """
+    seen = Watch() if watch is None else watch
     options.properties()
     options.level()
     if options.contract is not None and "{" not in "".join(_contract_symbols(options.contract)):
         load_contract(library.library("models"), options.contract, options.layout)
     inputs = [_open(path, options) for path in paths]
     tasks = [(one, choice) for one in inputs if isinstance(one, Subject) for choice in one.choices]
-    outcomes = workers.run(lambda task: _prove_routine(*tasks[task], options), len(tasks), jobs, timeout)
-    reports = (_told(*task, outcome) for task, outcome in zip(tasks, outcomes, strict=True))
-    files = (
-        FileReport(str(one.path), tuple(islice(reports, len(one.choices)))) if isinstance(one, Subject) else one
-        for one in inputs
-    )
-    return Report(tuple(files), versions())
+    reports: dict[int, RoutineReport] = {}
+
+    def heard(task: int, outcome: RoutineReport | workers.Lost) -> None:
+        reports[task] = _told(*tasks[task], outcome)
+        seen.finished(reports[task])
+
+    seen.expect(len(tasks))
+    with suppress(KeyboardInterrupt):
+        workers.run(lambda task: _prove_routine(*tasks[task], options), len(tasks), jobs, timeout, heard, seen.tick)
+    return Report(tuple(_files(inputs, reports)), versions(), interrupted=len(tasks) - len(reports))
+
+
+def _files(inputs: Iterable[Subject | FileReport], reports: Mapping[int, RoutineReport]) -> Iterator[FileReport]:
+    """The reports by file; those of an interrupted run lack routines."""
+    tasks = count()
+    for one in inputs:
+        if isinstance(one, FileReport):
+            yield one
+        else:
+            mine = islice(tasks, len(one.choices))
+            yield FileReport(str(one.path), tuple(reports[task] for task in mine if task in reports))
 
 
 def prove_file(path: Path, options: Options) -> FileReport:

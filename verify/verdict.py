@@ -40,6 +40,9 @@ class Verdict(Enum):
 class Exit(IntEnum):
     """Process exit codes; of several that apply, the first in this order is used."""
 
+    INTERRUPTED = 130
+    """Ctrl-C or SIGTERM ended the run before all was proved: 128 + SIGINT, as shells have it."""
+
     BAD_INPUT = 2
     BROKEN = 1
     NOT_PROVED = 3

@@ -154,7 +154,7 @@ def test_dead_ends_that_cannot_be_reached_hide_no_fork(tmp_path: Path) -> None:
     impossible = "\n".join(f"cghi %r2,{n}\n jne 6f\n cghi %r2,{n + 1}\n je 9f\n br %r14\n6: nopr" for n in range(12))
     body = f"ltgr %r3,%r3\n je 8f\n lghi %r6,0\n br %r14\n8: nopr\n{impossible}\n br %r14\n9: sam31\n br %r14"
     found = findings(tmp_path, body)
-    assert of(found, "callee-saved") == {Verdict.UNCONFIRMED}
+    assert of(found, "callee-saved") == {Verdict.REFUTED}
     assert not of(found, None)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache
-from importlib import import_module
 from typing import Any
 
 from verify.machine.evaluate import Evaluation, unknowns
@@ -23,7 +22,9 @@ PATIENCE = 8  # queries that may exceed their budget, after which all others of 
 @cache
 def z3() -> Any:
     """The solver's module, imported when a question needs it: many routines are decided without one."""
-    return import_module("z3")
+    import z3 as module
+
+    return module
 
 
 def to_z3(term: Term, built: dict[Term, Any] | None = None, context: Any = None) -> Any:

@@ -30,6 +30,7 @@ _NEVER = float("inf")
 _TICK = 1.0  # the longest wait, in seconds: what takes much longer is no wait
 _NO_RESULT = 70  # exit code of a worker whose task raised an exception (EX_SOFTWARE of <sysexits.h>)
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+_INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
 _SIGNALS = {one.value: one.name for one in signal.Signals}
 
 
@@ -45,17 +46,29 @@ class _Done(Generic[Result]):
     result: Result
 
 
-def run(work: Callable[[int], Result], count: int, jobs: int = 1, seconds: float = 0) -> list[Result | Lost]:
+def run(
+    work: Callable[[int], Result], count: int, jobs: int = 1, seconds: float = 0,
+    heard: Callable[[int, Result | Lost], None] = lambda _task, _outcome: None, tick: Callable[[], None] = lambda: None,
+) -> list[Result | Lost]:  # fmt: skip
     """The results of `work(0)` to `work(count - 1)`, in this order, by at most `jobs` workers at a time.
 
     A task is Lost when its worker dies, or is not done after `seconds` of wall-clock time (0: no limit). A death is
     held against a task only where the worker did nothing before it; else it is tried again in a new one, so that the
     results do not depend on which worker did what. Where processes cannot fork, all is done in this one, unprotected.
-    Raises VerifyError when no worker can be started.
+    `heard` is told of each result as it comes, and `tick` is called at least every few seconds. What they or a signal
+    raise ends all workers. Raises VerifyError when no worker can be started.
     """
-    if not hasattr(os, "fork"):
-        return [work(task) for task in range(count)]
     results: dict[int, Result | Lost] = {}
+
+    def keep(task: int, outcome: Result | Lost) -> None:
+        results[task] = outcome
+        heard(task, outcome)
+
+    if not hasattr(os, "fork"):
+        for task in range(count):
+            keep(task, work(task))
+            tick()
+        return [results[task] for task in range(count)]
     waiting = deque(range(count))
     with _Team(work, jobs, seconds) as team:
         while len(results) < count:
@@ -64,11 +77,12 @@ def run(work: Callable[[int], Result], count: int, jobs: int = 1, seconds: float
             for worker in team.news():
                 task, outcome = worker.task, team.hear(worker)
                 if isinstance(outcome, _Done):
-                    results[task] = outcome.result
+                    keep(task, outcome.result)
                 elif isinstance(outcome, Lost) and (worker.late or not worker.done):
-                    results[task] = outcome
+                    keep(task, outcome)
                 elif outcome:
                     waiting.appendleft(task)
+            tick()
     return [results[task] for task in range(count)]
 
 
@@ -142,11 +156,12 @@ class _Team(Generic[Result]):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.selector.close()
-        for worker in self.workers:
-            worker.kill()
-        for worker in self.workers:
-            worker.status()
+        with _uninterrupted():
+            self.selector.close()
+            for worker in self.workers:
+                worker.kill()
+            for worker in self.workers:
+                worker.status()
 
     def available(self) -> _Worker | None:
         """A worker without a task, a new one where there may be more. Raises VerifyError when there is none at all."""
@@ -228,9 +243,23 @@ def _death(status: int) -> str:
 
 
 @contextlib.contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM is Ctrl-C meanwhile. Only for the main thread, which alone may set what a signal does."""
+
+    def interrupt(_number: int, _frame: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """No Ctrl-C between a fork and the moment when its process is known to this one, and has stopped heeding Ctrl-C."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """No signal between a fork and the moment when its process is known to this one, and does not heed it any more."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
     try:
         yield
     finally:
@@ -256,9 +285,9 @@ def _serve(work: Callable[[int], object], line: socket.socket, parent: int) -> N
 def _settle(parent: int) -> None:
     """What a new worker does first: die with its parent and by its hand, and share its memory as long as it can."""
     gc.freeze()  # a collection writes to every object
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent sees to the workers
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    for number in _INTERRUPTS:  # they may go to the whole group; the parent sees to the workers
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
     if sys.platform == "linux":  # elsewhere an orphan ends with its task
         import ctypes
 

@@ -1,13 +1,14 @@
-"""JSON, schema 1."""
+"""JSON, schema 2: docs/schema/report-2.json says what is in it."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+from verify.explain.counterexample import Counterexample, Step
 from verify.report.report import Finding, Report, RoutineReport
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def render(report: Report) -> str:
@@ -18,11 +19,13 @@ def render(report: Report) -> str:
         "findings": [_finding(finding) for finding in report.findings()],
         "routines": [_routine(routine) for file in report.files for routine in file.routines],
         "summary": report.summary(),
+        "interrupted": report.interrupted,
     }
     return json.dumps(document, indent=2) + "\n"
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
+    example = finding.counterexample
     return {
         "file": finding.file,
         "routine": finding.routine,
@@ -37,6 +40,32 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "found": finding.found,
         "path": finding.path,
         "where": finding.where,
+        "fingerprint": finding.fingerprint(),
+        "counterexample": None if example is None else _counterexample(example),
+    }
+
+
+def _counterexample(example: Counterexample) -> dict[str, Any]:
+    return {
+        "start": [{"name": name, "value": value} for name, value in example.start],
+        "effects": [{"callee": callee, "name": name, "value": value} for callee, name, value in example.effects],
+        "steps": [_step(step) for step in example.steps],
+        "cause": example.cause,
+        "expected": example.expected,
+        "found": example.found,
+        "replayed": example.replayed,
+        "emulator": example.emulator,
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "address": step.address,
+        "label": step.label,
+        "text": step.text,
+        "notes": list(step.notes),
+        "source": step.source,
+        "faulty": step.faulty,
     }
 
 

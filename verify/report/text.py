@@ -27,7 +27,7 @@ def render(report: Report, paint: Paint = plain, *, quiet: bool = False) -> str:
     lines += _assumptions(report, quiet)
     lines.append(_summary(report))
     if report.interrupted:
-        lines.append(f"interrupted: nothing is known about {_count(report.interrupted)} more")
+        lines.append(f"interrupted: nothing is known about {_count(report.interrupted, 'more ')}")
     return "\n".join(lines) + "\n"
 
 
@@ -45,13 +45,23 @@ def _routine(routine: RoutineReport, paint: Paint, quiet: bool) -> list[str]:
     return lines
 
 
-def _finding(finding: Finding, paint: Paint) -> list[str]:
+def story_of(finding: Finding, paint: Paint = plain) -> str:
+    """One finding with every step of its counterexample."""
+    head = (
+        f"{finding.file}: {finding.routine or ''} under {finding.contract or 'no contract'}  [{finding.fingerprint()}]"
+    )
+    return "\n".join([head, *_finding(finding, paint, full=True)]) + "\n"
+
+
+def _finding(finding: Finding, paint: Paint, *, full: bool = False) -> list[str]:
     name = finding.property or "routine"
     head = f"  {paint(f'{finding.verdict!s:<11}', finding.verdict)}  {name:<18} {finding.message}"
     if finding.verdict is Verdict.PROVED:
         return [head]
     lines = [head + (f" [{finding.address}]" if finding.address else "")]
-    return lines + [f"      {key + ':' if key else '':<10} {value}" for key, value in details(finding) if value]
+    return lines + [
+        f"      {key + ':' if key else '':<10} {value}" for key, value in details(finding, full=full) if value
+    ]
 
 
 def details(finding: Finding, *, full: bool = False) -> list[tuple[str, str | None]]:
@@ -90,8 +100,8 @@ def _assumptions(report: Report, quiet: bool) -> list[str]:
     return ["These verdicts assume, beside what SOUNDNESS.md says of all:", *lines, ""]
 
 
-def _count(number: int) -> str:
-    return f"{number} routine{'' if number == 1 else 's'}"
+def _count(number: int, which: str = "") -> str:
+    return f"{number} {which}routine{'' if number == 1 else 's'}"
 
 
 def _summary(report: Report) -> str:

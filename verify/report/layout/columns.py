@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from verify.report.layout.rows import LANE, Cell, Grid
@@ -39,7 +40,7 @@ def _wish(cell: Cell, down: bool) -> float:
 def _place(row: Sequence[Cell], wishes: Sequence[float]) -> None:
     """The middles that differ least from what is wished for (in squares) and keep the distances."""
     offsets = [0]
-    for one, other in zip(row, row[1:], strict=False):
+    for one, other in itertools.pairwise(row):
         gap = 0 if one.lane and other.lane else GAP
         offsets.append(offsets[-1] + _up(one.width - one.width // 2 + gap + other.width // 2))
     groups: list[tuple[float, int]] = []  # neighbours that touch: the sum of their wishes, and their number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_right, insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -73,7 +74,7 @@ def build(
 
 def _link(grid: Grid) -> None:
     for chain in grid.chains:
-        for one, other in zip(chain, chain[1:], strict=False):
+        for one, other in itertools.pairwise(chain):
             upper, lower = sorted((one, other), key=grid.rank.__getitem__)
             if grid.rank[upper] < grid.rank[lower]:
                 upper.down.append(lower)
@@ -108,7 +109,7 @@ def _sort(grid: Grid, row: list[Cell], down: bool) -> None:
 def _crossings(rows: Sequence[Sequence[Cell]]) -> int:
     """How many pairs of edges cross between neighbouring rows."""
     count = 0
-    for upper, lower in zip(rows, rows[1:], strict=False):
+    for upper, lower in itertools.pairwise(rows):
         place = {cell: number for number, cell in enumerate(lower)}
         seen: list[int] = []
         for cell in upper:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -60,7 +61,7 @@ def _hops(grid: Grid, edges: Sequence[tuple[str, str]]) -> list[_Hop]:
             points[-1] = _bend(chain[-1], points[-1], points[-2])
         first = grid.rank[chain[0]] + 1
         step = -1 if number in grid.back else 1
-        for index, (start, end) in enumerate(zip(points, points[1:], strict=False)):
+        for index, (start, end) in enumerate(itertools.pairwise(points)):
             hops.append(_Hop(number, first + step * index, start, end))
     return hops
 
