@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cached_property
 
 from verify import patching
 from verify.contracts.expr import Expr, Undefined
@@ -16,6 +17,7 @@ from verify.machine.state import State, entry_psw_mask, entry_state
 from verify.machine.storage import Ranges
 from verify.machine.term import Term
 from verify.objfile.image import Image, Place, Symbol
+from verify.objfile.lines import source_lines
 from verify.properties import Property
 from verify.properties.base import Run
 from verify.properties.no_stale_read import dead_loads
@@ -153,6 +155,13 @@ class _Teller:
             return hex(place.offset)
         return f"{self.image.space_name(place.space)}+{place.offset:#x}"
 
+    @cached_property
+    def lines(self) -> Mapping[tuple[int, int], str]:
+        return source_lines(self.image.path)
+
+    def source(self, place: Place) -> str | None:
+        return self.lines.get((place.space, place.offset))
+
     def trouble(self, verdict: Verdict, message: str, at: Place) -> Finding:
         return self.finding(None, verdict, message, at)
 
@@ -193,7 +202,13 @@ class _Teller:
 
         try:
             return story.tell(
-                self.image, self.contract, self.assumptions, failure.obligation, failure.model, self.address
+                self.image,
+                self.contract,
+                self.assumptions,
+                failure.obligation,
+                failure.model,
+                self.address,
+                self.source,
             )
         except Exception as problem:  # the finding stands, unconfirmed, and says why
             return Counterexample(

@@ -34,7 +34,7 @@ def _emulator() -> Emulator:
 
 def tell(
     image: Image, contract: Contract, assumptions: Sequence[Term], one: Obligation, model: Mapping[Term, int],
-    address: Callable[[Place], str],
+    address: Callable[[Place], str], source: Callable[[Place], str | None],
 ) -> Counterexample | None:  # fmt: skip
     """The counterexample of an obligation that fails under a model; None where there is no machine to show it on."""
     conditions = [*assumptions, *one.path.state.conditions, *one.given, not_(one.goal)]
@@ -49,7 +49,7 @@ def tell(
             differences = _poisoned(placed, contract, one, chosen)
     except Unplaced as problem:
         return Counterexample((), (), (), "", None, None, False, f"not replayed: {problem}")
-    return _told(replay, one, chosen, differences, address)
+    return _told(replay, one, chosen, differences, address, source)
 
 
 def _pointers(one: Obligation) -> Iterator[Term]:
@@ -87,7 +87,7 @@ def _poisoned(placed: Placed, contract: Contract, one: Obligation, chosen: Mappi
 
 def _told(
     replay: Replay, one: Obligation, chosen: Mapping[Term, int], differences: list[str],
-    address: Callable[[Place], str],
+    address: Callable[[Place], str], source: Callable[[Place], str | None],
 ) -> Counterexample:  # fmt: skip
     held = all(replay.value(term) for term in one.given if not _twinned(term)) and (
         _has_twins(one) or not replay.value(one.goal)
@@ -100,7 +100,7 @@ def _told(
     return Counterexample(
         start=tuple(_start(chosen, own, replay)),
         effects=tuple(_effects(replay, chosen)),
-        steps=tuple(_steps(replay, names, why.event, address)),
+        steps=tuple(_steps(replay, names, why.event, address, source)),
         cause=why.text,
         expected=_number(replay, one.expected),
         found=_number(replay, one.found),
@@ -158,14 +158,17 @@ class _Names:
         return f"{name} ({where})" if name else f"mem{8 * size}[{where}]"
 
 
-def _steps(replay: Replay, names: _Names, faulty: int | None, address: Callable[[Place], str]) -> Iterator[Step]:
+def _steps(
+    replay: Replay, names: _Names, faulty: int | None, address: Callable[[Place], str],
+    source: Callable[[Place], str | None],
+) -> Iterator[Step]:  # fmt: skip
     for number, event in enumerate(replay.events):
         place, notes, faulty_one = event.place, tuple(_notes(event, names, replay)), number == faulty
         if place is None:
             yield Step("", event.callee, f"{event.callee} runs", notes, None, faulty_one)
             continue
         text, _, _ = causes.described(replay, place).removeprefix("`").partition("` at ")
-        yield Step(address(place), replay.placed.image.label(place), text, notes, None, faulty_one)
+        yield Step(address(place), replay.placed.image.label(place), text, notes, source(place), faulty_one)
 
 
 def _notes(event: Event, names: _Names, replay: Replay) -> Iterable[str]:
