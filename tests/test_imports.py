@@ -49,11 +49,12 @@ OWNERS = {
     "click": {"cli.py"},
     "rich": {"report/progress.py"},
     "unicorn": {"explain/emulator.py"},
+    "jinja2": {"report/html"},
     "angr": set(),
     "archinfo": {"semantics/vex"},
     "claripy": set(),
 }
-LAZY = ("angr", "claripy", "networkx", "rich", "jinja2", "unicorn", "hypothesis", "pytest")
+LAZY = ("angr", "claripy", "networkx", "rich", "jinja2", "hypothesis", "pytest")
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -62,7 +62,9 @@ def test_the_wheel_carries_the_library(directory: str, wheel: Path) -> None:
 
 def test_the_wheel_carries_nothing_else(wheel: Path) -> None:
     for name in names(wheel):
-        assert name.endswith((".py", ".toml", ".tsv", "py.typed")) or ".dist-info/" in name, name
+        assert (
+            name.endswith((".py", ".toml", ".tsv", "py.typed", ".json", ".j2", ".css", ".js")) or ".dist-info/" in name
+        ), name
 
 
 def test_the_installed_package_finds_its_own_library(wheel: Path, tmp_path: Path) -> None:

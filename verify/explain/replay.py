@@ -182,6 +182,10 @@ class Replay:
         The loads of one instruction follow each other. Those of its next round in a loop are the same places again
         if they are to have other contents, so serving stops at the first byte that is served a second time.
         """
+        for store in self._stores:
+            if self.value(store.at) != pc:
+                break
+            self.machine.ensure(self.value(store.address), store.value.width // 8)
         served: set[int] = set()
         while self._loads and self.value(self._loads[0].at) == pc:
             load = self._loads[0]

@@ -78,8 +78,10 @@ class Finding:
     def fingerprint(self) -> str:
         """The same for findings of the same cause: file name, routine, contract, rule, and words without numbers."""
         cause = self.counterexample.cause if self.counterexample else self.claim or self.message
-        parts = (self.file.rpartition("/")[2], self.routine, self.contract, self.rule(), str(self.verdict), cause)
-        return sha256("\n".join(map(str, parts)).encode()).hexdigest()[:32]
+        name = self.file.rpartition("/")[2]
+        cause = cause.replace(self.file, name)
+        parts = (name, self.routine, self.contract, self.rule(), str(self.verdict), cause)
+        return sha256("\n".join(map(str, parts)).encode(errors="surrogatepass")).hexdigest()[:32]
 
     def crashed(self) -> bool:
         """Whether the proof of one routine crashed or hung: an `error` that is no fault of the input as a whole."""
