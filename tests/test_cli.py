@@ -136,9 +136,9 @@ def test_a_second_run_gives_the_same_report() -> None:
 # Reports --------------------------------------------------------------------------------------------------------------
 
 
-def test_json_has_the_keys_of_schema_1(bad: Path, unsupported: Path) -> None:
+def test_json_has_the_keys_of_schema_2(bad: Path, unsupported: Path) -> None:
     found = document(GOOD, BROKEN, bad, unsupported)
-    assert found["schema"] == 1
+    assert found["schema"] == 2
     assert set(found) >= {"schema", "tool", "findings", "summary"}
     for finding in found["findings"]:
         assert set(finding) >= {
@@ -172,7 +172,7 @@ def test_the_summary_counts_every_verdict(bad: Path, unsupported: Path) -> None:
     assert found["summary"] == {str(verdict): verdicts.count(str(verdict)) for verdict in Verdict}
     assert found["summary"]["error"] == found["summary"]["unsupported"] == 1
     assert found["summary"]["proved"] > 39
-    assert found["summary"]["unconfirmed"] >= 1
+    assert found["summary"]["refuted"] >= 1
 
 
 def test_trouble_with_a_routine_has_no_property(bad: Path, unsupported: Path) -> None:
@@ -201,8 +201,8 @@ def test_text_lists_every_assumption() -> None:
 
 def test_text_tells_a_counterexample() -> None:
     lines = prove(BROKEN).out.splitlines()
-    at = next(n for n, line in enumerate(lines) if line.startswith("  unconfirmed  handler-arguments"))
-    words = " ".join(lines[at : at + 6])
+    at = next(n for n, line in enumerate(lines) if line.startswith("  refuted      handler-arguments"))
+    words = " ".join(lines[at : at + 7])
     for word in ("expected:", "found:", "where:", "path:", "r2", ".text+0x"):
         assert word in words
 
@@ -216,7 +216,7 @@ def test_quiet_leaves_out_what_is_proved() -> None:
     assert quiet.code == loud.code == REFUTED
     assert "  proved " not in quiet.out
     assert str(GOOD) not in quiet.out
-    wrong = [line for line in loud.out.splitlines() if line.startswith("  unconfirmed")]
+    wrong = [line for line in loud.out.splitlines() if line.startswith("  refuted")]
     assert wrong
     assert set(wrong) <= set(quiet.out.splitlines())
     assert len(prove("--quiet", GOOD).out.splitlines()) == 1

@@ -18,9 +18,16 @@ _PAGE = 0x1000
 
 
 def smallest(
-    conditions: Sequence[Term], model: Mapping[Term, int], fixed: Mapping[Term, int], pointers: Iterable[Term]
+    conditions: Sequence[Term],
+    model: Mapping[Term, int],
+    fixed: Mapping[Term, int],
+    pointers: Iterable[Term],
+    shown: Iterable[Term] = (),
 ) -> dict[Term, int] | None:
-    """Numbers for the unknowns of the conditions; None where they do not hold with the addresses as they are fixed."""
+    """Numbers for the unknowns of the conditions; None where they do not hold with the addresses as they are fixed.
+
+    Terms that are `shown` get numbers for their unknowns too, small ones that differ.
+    """
     free = sorted(unknowns(conditions) - fixed.keys(), key=str)
     values = {**{one: _fit(one, model.get(one, 0)) for one in free}, **fixed}
     if not _hold(conditions, values):
@@ -34,7 +41,9 @@ def smallest(
             if _hold(users[one], {**values, one: candidate}):
                 values[one] = candidate
                 break
-    return {**pointed, **{one: values[one] for one in free}}
+    idle = sorted(unknowns(shown) - values.keys() - pointed.keys(), key=str)
+    others = {one: _fit(one, (len(free) + n + 1) * 0x10) for n, one in enumerate(idle)}
+    return {**others, **pointed, **{one: values[one] for one in free}}
 
 
 def _candidates(unknown: Term, number: int, pointer: int | None) -> Iterator[int]:

@@ -40,7 +40,8 @@ def tell(
     conditions = [*assumptions, *one.path.state.conditions, *one.given, not_(one.goal)]
     try:
         placed = Placed(image, one.path, conditions)
-        chosen = smallest(conditions, model, placed.fixed, _pointers(one))
+        shown = [term for term in (one.expected, one.found) if term is not None]
+        chosen = smallest(conditions, model, placed.fixed, _pointers(one), shown)
         if chosen is None:
             return None
         replay = Replay(_emulator(), placed, contract, one.path, chosen, f"{one.claim} {one.what}")
