@@ -116,6 +116,7 @@ class Solver:
         self.queries = 0
         self._known: dict[frozenset[Term], Model | None] = {}
         self._exhausted = 0
+        self._gave_up: dict[frozenset[Term], tuple[int, str]] = {}
         self._context: Any = None
         self._built: dict[Term, Any] = {}
 
@@ -127,9 +128,17 @@ class Solver:
         wanted = list(dict.fromkeys(term for term in terms if term is not TRUE))
         if FALSE in wanted:
             return None
-        key = frozenset(wanted)
+        key, budget = frozenset(wanted), rlimit or self.rlimit
         if key not in self._known:
-            self._known[key] = _guessed(wanted) or self._ask(wanted, rlimit or self.rlimit)
+            spent, reason = self._gave_up.get(key, (0, ""))
+            if budget <= spent:
+                raise SolverLimit(reason)
+            guess = _guessed(wanted)
+            try:
+                self._known[key] = self._ask(wanted, budget) if guess is None else guess
+            except SolverLimit as limit:
+                self._gave_up[key] = budget, str(limit)
+                raise
         return self._known[key]
 
     def _ask(self, wanted: list[Term], rlimit: int) -> Model | None:
