@@ -220,7 +220,7 @@ def verdicts(path: Path) -> set[tuple[str | None, str | None, Verdict]]:
     code = report.exit_code()
     assert code in set(Exit)
     rendered = text.render(report)
-    assert json.loads(json_report.render(report))["schema"] == 1
+    assert json.loads(json_report.render(report))["schema"] == 2
     assert "internal error" not in rendered, rendered
     if code == Exit.BAD_INPUT:
         sentence_of(rendered, path)

@@ -48,6 +48,12 @@ class Emulator:
         self._uc.reg_write(names.UC_S390X_REG_CR0, _AFP_AND_VECTOR)
         self._pages: set[int] = set()
 
+    def reset(self) -> None:
+        """Take all storage away, so that nothing of an earlier replay is seen."""
+        for page in self._pages:
+            self._uc.mem_unmap(page, _PAGE)
+        self._pages.clear()
+
     # Storage
 
     def ensure(self, address: int, size: int) -> None:

@@ -83,6 +83,7 @@ class Replay:
         for place in (*self.path.places, *self.path.out_of_line):
             if self.path.code.fetch(place).mnemonic in _UNREPLAYED:
                 raise Unplaced(f"{self.path.code.fetch(place).mnemonic.lower()} is not replayed")
+        self.machine.reset()
         self.placed.load(self.machine, {*self.path.places, *self.path.out_of_line})
         try:
             self._prepare()
