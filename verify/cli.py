@@ -1,4 +1,4 @@
-"""The commands: `verify prove`, `verify list`, `verify rule`, `verify show`, `verify semantics`."""
+"""The commands: `verify prove`, `verify replay`, `verify list`, `verify rule`, `verify show`, `verify semantics`."""
 
 from __future__ import annotations
 
@@ -145,6 +145,41 @@ def explain(report: Path, finding: str | None) -> None:
         )
     paint = _paint if terminal.coloured(sys.stdout) else text.plain
     click.echo("\n".join(text.story_of(one, paint) for one in wanted), nl=False, color=terminal.coloured(sys.stdout))
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--symbol", metavar="S", help="A counterexample of this routine.")
+@click.option("--property", "prop", metavar="P", help="A counterexample to this property.")
+@click.option("--number", type=click.IntRange(1), default=1, metavar="N", help="The N-th of them, not the first.")
+@click.option("--contract", metavar="NAME", help="As for `verify prove`.")
+@click.option("--layout", metavar="NAME", help="As for `verify prove`.")
+@click.option("--arch", metavar="M", help="As for `verify prove`.")
+@click.option("--output", metavar="HARNESS", type=click.Path(path_type=Path), help="Keep the executable here.")
+def replay(
+    file: Path, symbol: str | None, prop: str | None, number: int, contract: str | None, layout: str | None,
+    arch: str | None, output: Path | None,
+) -> None:  # fmt: skip
+    """Replay a counterexample, also as a static s390x executable that runs in user mode.
+
+    The routine is proved again. Step the executable with `qemu-s390x -g 1234 HARNESS` and `gdb-multiarch HARNESS`.
+
+    Exit code: 0 the same end everywhere, 1 something differs, 3 it cannot be had in user mode, 2 bad usage or input.
+    """
+    from verify import pipeline, routine
+    from verify.explain import again, rerun
+    from verify.objfile.elf import load
+
+    options = pipeline.Options(symbol, contract, layout, (prop,) if prop else (), (), arch)
+    image, properties = load(file), options.properties()
+    found = (
+        one
+        for choice in pipeline.choose(image, options)
+        for one in again.failures(image, choice.symbol, choice.contract, properties, routine.walk, routine.assumptions)
+    )
+    lines, code = rerun.run(file, found, number, output)
+    click.echo("\n".join(lines))
+    sys.exit(code)
 
 
 @cli.command("list")

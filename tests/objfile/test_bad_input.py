@@ -287,7 +287,7 @@ def test_damage_to_the_tables_of_a_wrong_routine_never_makes_it_proved(tmp_path:
         if path.read_bytes()[code : code + 6] == data[code : code + 6]:
             assert all((r, "stack-balanced", Verdict.PROVED) not in found for r in {routine for routine, _, _ in found})
         outcomes |= {verdict for _, _, verdict in found}
-    assert {Verdict.ERROR, Verdict.UNCONFIRMED} <= outcomes
+    assert {Verdict.ERROR, Verdict.REFUTED} <= outcomes
 
 
 @pytest.mark.parametrize(

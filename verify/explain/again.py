@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from verify import pipeline, routine
 from verify.contracts.schema import Contract
-from verify.errors import Undecided, UsageError, VerifyError
+from verify.errors import Undecided
+from verify.explain.emulator import MODE_64
 from verify.explain.minimise import smallest
 from verify.explain.placed import ENTRY_R15, SECTIONS, Placed, Unplaced
 from verify.explain.recorded import Recorded, Recorder
 from verify.explain.values import Values
 from verify.machine.evaluate import Evaluation
-from verify.machine.state import OLD_R15
+from verify.machine.state import OLD_R15, entry_system_mask
 from verify.machine.term import Origin, Term, not_, offset_from
-from verify.objfile.image import Image
+from verify.objfile.image import Image, Place, Symbol
 from verify.properties import Property
 from verify.properties.base import Obligation, Run
 from verify.prove.decide import Decider, Failure
 from verify.prove.smt import Solver, SolverLimit
 from verify.semantics.code import Code
 from verify.verdict import Verdict
+from verify.walk.path import Path
 
 _NEAR = ENTRY_R15 + 0x1000_0000  # sections near the stack, so that all storage is loaded with the harness
 _ROOM = 0x4000  # around each pointer
+
+Walk = Callable[[Image, Contract, Place, Decider], Iterable[Path]]
+Assumed = Callable[[Contract, Code, Place], tuple[Term, ...]]
 
 
 @dataclass(frozen=True)
@@ -33,10 +37,15 @@ class Found:
     """A failed obligation of a routine, with the solver's model."""
 
     image: Image
-    choice: pipeline.Choice
+    symbol: Symbol
+    contract: Contract
     property: Property
     failure: Failure
     assumptions: tuple[Term, ...]
+
+
+class Unconfirmed(Exception):
+    """The emulator does not do what the solver says; says what differs."""
 
 
 class _Nearby(Placed):
@@ -44,43 +53,32 @@ class _Nearby(Placed):
         bases = super()._sections()
         return {space: base - SECTIONS + _NEAR if base >= SECTIONS else base for space, base in bases.items()}
 
-
-def failures(image: Image, options: pipeline.Options) -> Iterator[Found]:
-    """The failed obligations that the solver has a start state for, in the order of `verify prove`."""
-    for choice in pipeline.choose(image, options):
-        yield from _failures(image, choice, options.properties())
+    def end(self) -> int:
+        """An address above all sections and symbols."""
+        return max(*self.names, *map(self._end, self.bases), 0)
 
 
-def _failures(image: Image, choice: pipeline.Choice, properties: Iterable[Property]) -> Iterator[Found]:
-    contract, entry, code = choice.contract, choice.symbol.place, Code(image)
+def failures(
+    image: Image, symbol: Symbol, contract: Contract, properties: Iterable[Property], walk: Walk, assumed: Assumed
+) -> Iterator[Found]:
+    """What the solver has a start state for, in the order of `verify prove`. Raises Unsupported and Undecided."""
+    code, entry = Code(image), symbol.place
     assert entry is not None
     try:
-        decider = Decider(Solver(), routine.assumptions(contract, code, entry))
-        run = Run(contract, code, tuple(routine.walk(image, contract, entry, decider)))
+        decider = Decider(Solver(), assumed(contract, code, entry))
+        run = Run(contract, code, tuple(walk(image, contract, entry, decider)))
         for prop in properties:
             if prop.states(contract):
                 for failure in decider.decide(prop, run).failures:
                     if failure.model is not None and failure.verdict is Verdict.UNCONFIRMED:
-                        yield Found(image, choice, prop, failure, decider.assumptions)
+                        yield Found(image, symbol, contract, prop, failure, decider.assumptions)
     except SolverLimit as problem:
-        raise Undecided(f"{choice.symbol.name}: the solver gave up: {problem}") from problem
-
-
-def chosen(image: Image, options: pipeline.Options, number: int) -> Found:
-    """The counterexample of this number, from 1. Raises UsageError where there are not so many."""
-    count = 0
-    for found in failures(image, options):
-        count += 1
-        if count == number:
-            return found
-    what = f"{image.path}: {options.symbol}" if options.symbol else str(image.path)
-    which = f" against {', '.join(options.select)}" if options.select else ""
-    raise UsageError(f"{what}: there {'is' if count == 1 else 'are'} {count or 'no'} counterexample{'s' * (count != 1)}{which}")
+        raise Undecided(f"{symbol.name}: the solver gave up: {problem}") from problem
 
 
 def replay(found: Found) -> Recorded:
-    """Run it on the emulator. Raises Unplaced, and VerifyError where the emulator does not confirm it."""
-    one, contract = found.failure.obligation, found.choice.contract
+    """Run it on the emulator. Raises Unplaced, and Unconfirmed."""
+    one, contract = found.failure.obligation, found.contract
     assert found.failure.model is not None
     conditions = [*found.assumptions, *one.path.state.conditions, *one.given, not_(one.goal)]
     placed = _Nearby(found.image, one.path, conditions)
@@ -93,7 +91,7 @@ def replay(found: Found) -> Recorded:
     if not differences and not _twins(one) and again.value(one.goal):
         differences = ["the claim holds on the machine"]
     if differences:
-        raise VerifyError(f"the replay does not confirm it: {differences[0]}")
+        raise Unconfirmed(differences[0])
     return again
 
 
@@ -106,7 +104,8 @@ def _addresses(one: Obligation) -> Iterator[Term]:
     """The unknowns that are, or start, the address of storage, of a callee or of what the routine returns to."""
     state = one.path.state
     terms = [state.pc, *(made.target for made in one.path.calls)]
-    terms += [a.address for a in (*state.loads, *state.stores) if offset_from(a.address, OLD_R15) is None]
+    accessed = [*[one.address for one in state.loads], *[one.address for one in state.stores]]
+    terms += [address for address in accessed if offset_from(address, OLD_R15) is None]
     for term in terms:
         for unknown in sorted(term.leaves(), key=str):
             if unknown.width == 64 and unknown.leaf is not None and unknown.leaf.origin is not Origin.SYMBOL:
@@ -114,16 +113,16 @@ def _addresses(one: Obligation) -> Iterator[Term]:
 
 
 def _mapped(
-    conditions: Sequence[Term], values: Mapping[Term, int], placed: Placed, wanted: Iterable[Term]
+    conditions: Sequence[Term], values: Mapping[Term, int], placed: _Nearby, wanted: Iterable[Term]
 ) -> dict[Term, int]:
-    """The same with addresses that a user program can have, where the conditions allow it."""
+    """The same with addresses and a system mask that a user program can have, where the conditions allow it."""
     found = dict(values)
-    sections = [placed.bases[one.space] + one.start + len(one.data) for one in placed.image.sections if one.space in placed.bases]
-    end = max([*sections, *placed.names])
-    first = (end + 0x10_0000 & -0x1_0000) + 0x1000
-    for number, unknown in enumerate(dict.fromkeys(wanted)):
+    first = (placed.end() + 0x10_0000 & -0x1_0000) + 0x1000
+    new = {unknown: first + number * _ROOM for number, unknown in enumerate(dict.fromkeys(wanted))}
+    masks = dict.fromkeys(entry_system_mask().leaves(), MODE_64)
+    for unknown, number in {**masks, **new}.items():
         if unknown not in placed.fixed:
-            trial = {**found, unknown: first + number * _ROOM}
+            trial = {**found, unknown: number}
             evaluate = Evaluation(Values({**trial, **placed.fixed}, random.Random(0)))
             if all(evaluate(condition) for condition in conditions if unknown in condition.leaves()):
                 found = trial

@@ -39,6 +39,11 @@ class Assembly:
         """A doubleword behind the code."""
         return self.data(number.to_bytes(8, "big"))
 
+    def code_labels(self) -> list[tuple[str, int]]:
+        """The labels of instructions, with their addresses."""
+        data = {name for name, _ in self._data}
+        return [(name, at) for name, at in self.labels.items() if name not in data]
+
     def finish(self) -> bytes:
         """All bytes from the base on. Raises OutOfReach."""
         at = -(-self._at // 8) * 8

@@ -63,13 +63,13 @@ def executable(entry: int, segments: Sequence[Segment], symbols: Iterable[Symbol
         table += _symbol(symbol, segments, strings)
     sections = bytearray(_SECTION.size)
     for number, (segment, offset) in enumerate(zip(segments, offsets, strict=True)):
-        name = names.add(f".{'text' if segment.executable else 'data'}.{number}")
+        named = names.add(f".{'text' if segment.executable else 'data'}.{number}")
         flags = 0x7 if segment.executable else 0x3
-        sections += _SECTION.pack(name, 1, flags, segment.address, offset, len(segment.data), 0, 0, 4, 0)
-    for name, kind, data, link, size in (
-        (".symtab", 2, table, len(segments) + 2, _SYMBOL.size), (".strtab", 3, strings.data, 0, 0),
+        sections += _SECTION.pack(named, 1, flags, segment.address, offset, len(segment.data), 0, 0, 4, 0)
+    for name, kind, data, link, local, size in (
+        (".symtab", 2, table, len(segments) + 2, 1, _SYMBOL.size), (".strtab", 3, strings.data, 0, 0, 0),
     ):  # fmt: skip
-        sections += _SECTION.pack(names.add(name), kind, 0, 0, start + len(body), len(data), link, 1, 8, size)
+        sections += _SECTION.pack(names.add(name), kind, 0, 0, start + len(body), len(data), link, local, 8, size)
         body += data + bytes(-len(data) % 8)
     own = names.add(".shstrtab")
     sections += _SECTION.pack(own, 3, 0, 0, start + len(body), len(names.data), 0, 0, 1, 0)

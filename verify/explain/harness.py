@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from verify.explain.assembly import Assembly, OutOfReach, relative
 from verify.explain.elfwriter import PAGE, Segment, Symbol, executable
+from verify.explain.emulator import MODE_64
 from verify.explain.placed import Unplaced
 from verify.explain.recorded import Callee, Recorded
 from verify.objfile.image import Place
@@ -23,7 +24,7 @@ LOWEST = 0x10000
 USER_SPACE = 1 << 42
 _GAP = 0x2000_0000  # segments farther apart are mapped by _start: QEMU would walk through all pages between
 _PRIVILEGED = frozenset(
-    "EPSW LCTL LCTLG LPP LPSW LPSWE LPSWEY MVCK MVCP MVCS PTLB SCKC SPKA SPT SPX SSM STAP STCKC STCTG STCTL STFL STIDP "
+    "LCTL LCTLG LPP LPSW LPSWE LPSWEY MVCK MVCP MVCS PTLB SCKC SPKA SPT SPX SSM STAP STCKC STCTG STCTL STFL STIDP "
     "STNSM STOSM STPT STPX STURA STURG LRA LRAY LRAG".split()
 )
 # Linux: system calls; signals SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV; flags SA_SIGINFO, SA_NODEFER, SA_ONSTACK.
@@ -67,9 +68,11 @@ def _all(replay: Recorded) -> tuple[Place, ...]:
 def _check(replay: Recorded) -> None:
     for place in _all(replay):
         mnemonic = replay.path.code.fetch(place).mnemonic
+        where = replay.placed.image.label(place)
         if mnemonic in _PRIVILEGED:
-            where = replay.placed.image.label(place)
             raise Unplaced(f"user mode has no {mnemonic.lower()}, which the path executes at {where}")
+        if mnemonic == "EPSW" and replay.registers["system mask"] != MODE_64:
+            raise Unplaced(f"in user mode epsw at {where} gives another system mask")
     for page in replay.recorder.pages():
         if page >= USER_SPACE:
             raise Unplaced(f"the path uses storage at {page:#x}, where a user program has none")
@@ -85,17 +88,7 @@ class _Builder:
 
     def harness(self) -> Harness:
         end = self.replay.end()
-        mine = {*self.code, *(one.at & -PAGE for one in self.replay.callees), *(at & -PAGE for at in self.replay.thunks)}
-        if end >= LOWEST and self._near(end):
-            mine.add(end & -PAGE)  # a page of zeros, which are no instruction
-        for page in mine:
-            if page < LOWEST:
-                raise Unplaced(f"control goes to {page:#x}, where a user program has no code")
-            self.pages.setdefault(page, bytearray(PAGE))
-        self.code |= mine
-        self._expect_nothing(end)
-        for at, number in self.replay.thunks.items():
-            self._put(at, bytes((0x07, 0xF0 | number)))  # br
+        self._make_room(end)
         groups = list(_groups(self.pages))
         near = next(group for group in groups if self.entry & -PAGE in group)
         far = [group for group in groups if group is not near]
@@ -106,11 +99,24 @@ class _Builder:
         self._handler(out, end + 2 if end & -PAGE in self.code else end)
         raw = out.finish()
         segments = [*self._segments(near), Segment(out.base, raw, True)]
-        symbols = [*self._symbols(end), Symbol("_start", out.labels["_start"])]
-        symbols += [Symbol(f"{name}.verify", at) for name, at in out.labels.items() if not name.startswith("data.")]
+        own = [Symbol(f"verify_{name}".replace(".", "_"), at) for name, at in out.code_labels() if name != "_start"]
+        symbols = [*self._symbols(end), Symbol("_start", out.labels["_start"]), *own]
         file = executable(out.labels["_start"], segments, symbols)
         low = any(page < LOWEST for page in self.pages)
         return Harness(file, self.replay.recorder.registers(), end, low)
+
+    def _make_room(self, end: int) -> None:
+        """Pages for callees, thunks and the end, which is a page of zeros where it can: they are no instruction."""
+        self.code |= {at & -PAGE for at in (*(one.at for one in self.replay.callees), *self.replay.thunks)}
+        if end >= LOWEST and self._near(end) and end & -PAGE not in self.pages:
+            self.code.add(end & -PAGE)
+        for page in self.code:
+            if page < LOWEST:
+                raise Unplaced(f"control goes to {page:#x}, where a user program has no code")
+            self.pages.setdefault(page, bytearray(PAGE))
+        for at, number in self.replay.thunks.items():
+            self._put(at, bytes((0x07, 0xF0 | number)))  # br
+        self._expect_nothing(end)
 
     def _near(self, address: int) -> bool:
         return abs(address - self.entry) < _GAP
@@ -143,7 +149,7 @@ class _Builder:
 
     def _symbols(self, end: int) -> Iterator[Symbol]:
         placed = self.replay.placed
-        known = {end: Symbol("end.verify", end)}
+        known = {end: Symbol("verify_end", end)}
         for routine in placed.image.routines():
             if routine.place is not None and (at := placed.address(routine.place)) & -PAGE in self.pages:
                 known[at] = Symbol(routine.name, at)
@@ -170,7 +176,7 @@ class _Builder:
         """Load some registers; r1 is among them, or is left as it is used here. Uses no storage of the replay."""
         for number in range(32 if self.vectors else 16):
             for half, name in enumerate((f"v{number}.left", f"v{number}.right")):
-                if name not in registers or half and not self.vectors:
+                if name not in registers or (half and not self.vectors):
                     continue
                 out.insn("LARL", out.number(registers[name]), R1=1)
                 if self.vectors:

@@ -15,7 +15,6 @@ from verify.explain.emulator import Emulator
 from verify.explain.placed import Placed, Unplaced
 from verify.explain.replay import Replay
 from verify.machine.term import Term
-from verify.objfile.image import Place
 from verify.walk.path import CallMade, Path
 
 
@@ -63,8 +62,6 @@ class Recorded(Replay):
         self.callees: list[Callee] = []
         self.thunks: dict[int, int] = {}
         """Thunks of other objects that ran: their address, and the register that they branch to."""
-        self.unpredictable: set[str] = set()
-        """Halves of vector registers that were changed where POP calls them unpredictable."""
         self._served: list[tuple[int, int, int]] = []
 
     def end(self) -> int:
@@ -83,12 +80,6 @@ class Recorded(Replay):
         for at, data in self.recorder.heard:
             self._served += [(len(self.events), at + n, byte) for n, byte in enumerate(data)]
 
-    def _poison(self, place: Place) -> None:
-        before = self.recorder.registers()
-        super()._poison(place)
-        after = self.recorder.registers()
-        self.unpredictable |= {name for name, number in after.items() if number != before[name]}
-
     def _thunk(self, pc: int) -> int | None:
         number = super()._thunk(pc)
         if number is not None:
@@ -101,7 +92,8 @@ class Recorded(Replay):
         event = self.events[-1]
         stores = {address: value for address, _, value in event.stores}
         changed = {name: new for name, (_, new) in event.changed.items()}
-        self.callees.append(Callee(made.spec.name, len(self.events) - 1, at, back, changed, stores))
+        name = self.placed.names.get(at, made.spec.name)
+        self.callees.append(Callee(name, len(self.events) - 1, at, back, changed, stores))
         return back
 
     # Moving back in time
@@ -132,4 +124,4 @@ class Recorded(Replay):
         elif since is None:
             start[at & -PAGE][at % PAGE] = byte
         else:
-            raise Unplaced(f"the byte at {self.named(at)} must change between two instructions, and no callee runs")
+            raise Unplaced(f"another CPU changes the byte at {self.named(at)} between two instructions of the routine")
