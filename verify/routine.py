@@ -189,8 +189,8 @@ class _Teller:
         shown = self.counterexample(failure)
         verdict = Verdict.REFUTED if shown is not None and shown.replayed else failure.verdict
         return self.finding(
-            prop.name, verdict, ": ".join(parts), one.at, shown,
-            claim=one.claim, expected=expected, found=found, path=one.path.describe(),
+            prop.name, verdict, _NUMBERED.sub("", ": ".join(parts)), one.at, shown,
+            claim=_NUMBERED.sub("", one.claim), expected=expected, found=found, path=one.path.describe(),
             where=self.meanings(one.claim, expected, found),
         )  # fmt: skip
 

@@ -94,7 +94,8 @@ LOST = "stmg %r6,%r15,48(%r15)\n {fill}\n lghi %r9,5\n lmg %r10,%r15,80(%r15)\n 
 def test_equal_causes_have_equal_fingerprints(tmp_path: Path) -> None:
     """The same fault at the same place: neither the start state nor other findings change what it is called."""
     first = [one for one in findings(tmp_path, LOST.format(fill="lr %r2,%r3")) if one.property == "callee-saved"]
-    again = [one for one in findings(tmp_path, LOST.format(fill="lr %r2,%r4")) if one.property == "callee-saved"]
+    again = [one for one in findings(tmp_path, LOST.format(fill="la %r2,8(%r4)")) if one.property == "callee-saved"]
+    assert [one.counterexample for one in first] != [one.counterexample for one in again]
     assert [one.fingerprint() for one in first] == [one.fingerprint() for one in again]
     assert len({one.fingerprint() for one in first}) == len(first)
 

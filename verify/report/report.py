@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import sha256
 
 from verify.explain.counterexample import Counterexample, Step
 from verify.verdict import Exit, Verdict, exit_code
+
+_DISTANCE = re.compile(r"\+0x[0-9a-f]+|#\d+")
 
 
 @dataclass(frozen=True)
@@ -76,11 +79,11 @@ class Finding:
         return self.property or "routine"
 
     def fingerprint(self) -> str:
-        """The same for findings of the same cause: file name, routine, contract, rule, and words without numbers."""
-        cause = self.counterexample.cause if self.counterexample else self.claim or self.message
+        """The same for findings of the same cause: names and words, without numbers, addresses or distances."""
         name = self.file.rpartition("/")[2]
-        cause = cause.replace(self.file, name)
-        parts = (name, self.routine, self.contract, self.rule(), str(self.verdict), cause)
+        cause = self.counterexample.cause if self.counterexample and self.counterexample.cause else self.message
+        words = [_DISTANCE.sub("", text) for text in (self.claim or "", cause.replace(self.file, name))]
+        parts = (name, self.routine, self.contract, self.rule(), str(self.verdict), *words)
         return sha256("\n".join(map(str, parts)).encode(errors="surrogatepass")).hexdigest()[:32]
 
     def crashed(self) -> bool:
