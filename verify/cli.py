@@ -74,11 +74,12 @@ def _targets(
     show_default=True,
     help="Give a routine up, as an error, after this time; 0: never.",
 )
+@click.option("--no-replay", is_flag=True, help="Run no counterexample on the emulator: they stay unconfirmed.")
 @click.option("--quiet", is_flag=True, help="Say nothing about what is proved.")
 def prove(
     files: tuple[Path, ...], symbol: str | None, contract: str | None, layout: str | None, arch: str | None,
     select: tuple[str, ...], ignore: tuple[str, ...], reports: tuple[formats.Target, ...], output: Path | None,
-    jobs: int, timeout: float, quiet: bool,
+    jobs: int, timeout: float, no_replay: bool, quiet: bool,
 ) -> None:  # fmt: skip
     """Prove the routines of s390x object files.
 
@@ -90,7 +91,7 @@ def prove(
     from verify.report import progress
 
     targets = formats.targets(reports, output)
-    options = pipeline.Options(symbol, contract, layout, select, ignore, arch, formats.details(targets))
+    options = pipeline.Options(symbol, contract, layout, select, ignore, arch, formats.details(targets), not no_replay)
     with workers.terminable(), nullcontext() if quiet else progress.Meter(sys.stderr) as meter:
         report = pipeline.prove(files, options, jobs, timeout, meter)
     # Standard output comes last: what cannot be written ends the command with one sentence and nothing else.

@@ -45,6 +45,7 @@ class Options:
     ignore: tuple[str, ...] = ()
     arch: str | None = None
     details: bool = False
+    replay: bool = True
 
     def level(self) -> str | None:
         """The machine that the code is built for, by its usual name. Raises UsageError for a name that is none."""
@@ -157,7 +158,13 @@ def _prove_routine(subject: Subject, choice: Choice, options: Options) -> Routin
     path, name = subject.path, choice.symbol.name
     try:
         outcome = routine.prove(
-            str(path), subject.image, choice.symbol, choice.contract, options.properties(), details=options.details
+            str(path),
+            subject.image,
+            choice.symbol,
+            choice.contract,
+            options.properties(),
+            details=options.details,
+            replay=options.replay,
         )
     except Exception as crash:  # a crash costs one routine, never the run, and is never a pass
         finding = Finding(

@@ -40,11 +40,13 @@ _ASSUMED = {
 
 
 def prove(
-    file: str, image: Image, symbol: Symbol, contract: Contract, chosen: Iterable[Property], *, details: bool = False
-) -> RoutineReport:
+    file: str, image: Image, symbol: Symbol, contract: Contract, chosen: Iterable[Property], *,
+    details: bool = False, replay: bool = True,
+) -> RoutineReport:  # fmt: skip
     """Prove the chosen properties of one routine. Raises nothing on purpose: trouble is a finding.
 
-    `details` asks for what a report needs to draw the routine: instructions, basic blocks and stack frame.
+    `details` asks for what a report needs to draw the routine: instructions, basic blocks and stack frame. Without
+    `replay` no counterexample is run on the emulator, and all stay unconfirmed.
     """
     assert symbol.place is not None
     teller = _Teller(file, symbol, image, contract, details)
@@ -59,7 +61,7 @@ def prove(
         reason = f"the solver gave up: {problem}" if isinstance(problem, SolverLimit) else str(problem)
         return teller.report([teller.trouble(verdict, reason, symbol.place)], ())
     teller.trust(paths)
-    teller.assumptions = decider.assumptions
+    teller.assumptions, teller.replay = decider.assumptions, replay
     run = Run(contract, code, paths)
     stated = [prop for prop in chosen if prop.states(contract)]
     decisions = [decider.decide(prop, run) for prop in stated]
@@ -134,6 +136,7 @@ class _Teller:
     def __init__(self, file: str, symbol: Symbol, image: Image, contract: Contract, details: bool = False) -> None:
         self.details = details
         self.assumptions: tuple[Term, ...] = ()
+        self.replay = True
         self.file, self.routine, self.symbol, self.image, self.contract = file, symbol.name, symbol, image, contract
         self.assumed = tuple(_assumed(contract))
 
@@ -196,7 +199,7 @@ class _Teller:
 
     def counterexample(self, failure: Failure) -> Counterexample | None:
         """What the solver found, on a machine; an instruction that is a witness itself needs none."""
-        if failure.model is None or failure.verdict is not Verdict.UNCONFIRMED:
+        if not self.replay or failure.model is None or failure.verdict is not Verdict.UNCONFIRMED:
             return None
         from verify.explain import story  # which needs the emulator
 

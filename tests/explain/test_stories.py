@@ -123,6 +123,13 @@ def test_what_the_machine_does_not_do_stays_unconfirmed(tmp_path: Path) -> None:
     assert found[0].counterexample.emulator == "not replayed: svc is not replayed"
 
 
+def test_without_a_replay_nothing_is_refuted() -> None:
+    done = verify("prove", ROOT / "trampolines/broken/rethook-v15.o", "--no-replay")
+    assert done.code == 1
+    assert "  unconfirmed  stack-balanced" in done.out
+    assert "refuted" not in done.out
+
+
 # verify explain -------------------------------------------------------------------------------------------------------
 
 

@@ -151,7 +151,7 @@ def instructions(oracle: Oracle, machine: Machine, symbol: str) -> set[tuple[int
 
 def not_proved(path: Path, symbol: str) -> list[str]:
     """What `verify` finds that is not proved; nothing found at all is not proved either."""
-    findings = pipeline.prove_file(path, pipeline.Options(symbol=symbol)).findings()
+    findings = pipeline.prove_file(path, pipeline.Options(symbol=symbol, replay=False)).findings()
     bad = [f"{one.verdict} {one.property}: {one.message}" for one in findings if one.verdict is not Verdict.PROVED]
     return bad if findings else ["no finding"]
 
