@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from tests.semantics.concrete import _operate
 from verify.machine import rewrite
 from verify.machine import term as t
+from verify.machine.evaluate import Evaluation
 from verify.machine.term import Origin, Term
 from verify.prove.smt import to_z3
 
@@ -206,6 +207,13 @@ def literal(unknown: Term, value: int) -> Term:
 @given(anything, points())
 def test_a_folded_term_has_the_value_of_what_was_written(tree: Tree, point: Point) -> None:
     assert evaluate(tree.term, point) == tree.value(point)
+
+
+@LAWS
+@given(anything, points())
+def test_the_evaluator_of_replays_and_guesses_gives_that_value_too(tree: Tree, point: Point) -> None:
+    """Counterexamples and satisfiable queries rest on it."""
+    assert Evaluation(point)(tree.term) == tree.value(point)
 
 
 @LAWS
