@@ -7,7 +7,7 @@ import gc
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -17,6 +17,8 @@ from verify.report import formats, terminal
 from verify.verdict import Exit, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from verify.report.report import Report
     from verify.semantics import isa
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 _GC_THRESHOLD = 500_000  # and the last collections, at exit, would take as long as a proof
 _COLOURS = {Verdict.PROVED: "green", Verdict.VACUOUS: "yellow", Verdict.UNKNOWN: "yellow",
             Verdict.UNSUPPORTED: "yellow"}  # fmt: skip
+
+Command = TypeVar("Command", bound="Callable[..., None]")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,12 +52,24 @@ def _targets(
         raise click.BadParameter(str(problem)) from problem
 
 
+def _choosing(command: Command) -> Command:
+    """Options that choose a routine and what it is held to; each is a field of pipeline.Options by its name."""
+    for option in reversed(_CHOOSING):
+        command = option(command)
+    return command
+
+
+_CHOOSING = (
+    click.option("--symbol", metavar="S", help="Only the routine of this name."),
+    click.option("--contract", metavar="NAME", help="Hold it to this contract (see `verify list contracts`)."),
+    click.option("--layout", metavar="NAME", help="Use this struct layout instead of the contract's own."),
+    click.option("--arch", metavar="M", help="The machine the code is built for (z10, ..): flag newer instructions."),
+)
+
+
 @cli.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--symbol", metavar="S", help="Prove only the routine of this name.")
-@click.option("--contract", metavar="NAME", help="Hold it to this contract (see `verify list contracts`).")
-@click.option("--layout", metavar="NAME", help="Use this struct layout instead of the contract's own.")
-@click.option("--arch", metavar="M", help="The machine the code is built for (z10, ..): flag newer instructions.")
+@_choosing
 @click.option("--select", metavar="P,..", callback=_names, help="Only these properties.")
 @click.option("--ignore", metavar="P,..", callback=_names, help="All properties but these.")
 @click.option(
@@ -77,9 +93,8 @@ def _targets(
 @click.option("--no-replay", is_flag=True, help="Run no counterexample on the emulator: they stay unconfirmed.")
 @click.option("--quiet", is_flag=True, help="Say nothing about what is proved.")
 def prove(
-    files: tuple[Path, ...], symbol: str | None, contract: str | None, layout: str | None, arch: str | None,
-    select: tuple[str, ...], ignore: tuple[str, ...], reports: tuple[formats.Target, ...], output: Path | None,
-    jobs: int, timeout: float, no_replay: bool, quiet: bool,
+    files: tuple[Path, ...], select: tuple[str, ...], ignore: tuple[str, ...], reports: tuple[formats.Target, ...],
+    output: Path | None, jobs: int, timeout: float, no_replay: bool, quiet: bool, **choosing: Any,
 ) -> None:  # fmt: skip
     """Prove the routines of s390x object files.
 
@@ -91,7 +106,8 @@ def prove(
     from verify.report import progress
 
     targets = formats.targets(reports, output)
-    options = pipeline.Options(symbol, contract, layout, select, ignore, arch, formats.details(targets), not no_replay)
+    details = formats.details(targets)
+    options = pipeline.Options(**choosing, select=select, ignore=ignore, details=details, replay=not no_replay)
     with workers.terminable(), nullcontext() if quiet else progress.Meter(sys.stderr) as meter:
         report = pipeline.prove(files, options, jobs, timeout, meter)
     # Standard output comes last: what cannot be written ends the command with one sentence and nothing else.
@@ -150,17 +166,11 @@ def explain(report: Path, finding: str | None) -> None:
 
 @cli.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--symbol", metavar="S", help="A counterexample of this routine.")
+@_choosing
 @click.option("--property", "prop", metavar="P", help="A counterexample to this property.")
 @click.option("--number", type=click.IntRange(1), default=1, metavar="N", help="The N-th of them, not the first.")
-@click.option("--contract", metavar="NAME", help="As for `verify prove`.")
-@click.option("--layout", metavar="NAME", help="As for `verify prove`.")
-@click.option("--arch", metavar="M", help="As for `verify prove`.")
 @click.option("--output", metavar="HARNESS", type=click.Path(path_type=Path), help="Keep the executable here.")
-def replay(
-    file: Path, symbol: str | None, prop: str | None, number: int, contract: str | None, layout: str | None,
-    arch: str | None, output: Path | None,
-) -> None:  # fmt: skip
+def replay(file: Path, prop: str | None, number: int, output: Path | None, **choosing: Any) -> None:
     """Replay a counterexample, also as a static s390x executable that runs in user mode.
 
     The routine is proved again. Step the executable with `qemu-s390x -g 1234 HARNESS` and `gdb-multiarch HARNESS`.
@@ -171,7 +181,7 @@ def replay(
     from verify.explain import again, rerun
     from verify.objfile.elf import load
 
-    options = pipeline.Options(symbol, contract, layout, (prop,) if prop else (), (), arch)
+    options = pipeline.Options(**choosing, select=(prop,) if prop else ())
     image, properties = load(file), options.properties()
     found = (
         one
