@@ -50,11 +50,12 @@ OWNERS = {
     "rich": {"report/progress.py"},
     "unicorn": {"explain/emulator.py"},
     "jinja2": {"report/html"},
+    "tomli_w": {"report/contract.py"},
     "angr": set(),
     "archinfo": {"semantics/vex"},
     "claripy": set(),
 }
-LAZY = ("angr", "claripy", "networkx", "rich", "jinja2", "hypothesis", "pytest")
+LAZY = ("angr", "claripy", "networkx", "rich", "jinja2", "tomli_w", "hypothesis", "pytest")
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -217,6 +217,18 @@ def _listing(what: str) -> list[tuple[str, str]]:
 
 
 @cli.command()
+@click.argument("name", metavar="CONTRACT")
+def contract(name: str) -> None:
+    """Print a contract with all that it inherits, as one TOML file.
+
+    Save it, change it, and name the file: `verify prove F.o --contract mine.toml`.
+    """
+    from verify.report import contract as page
+
+    click.echo(page.render(library.library("models"), name), nl=False)
+
+
+@cli.command()
 @click.argument("name", required=False)
 def rule(name: str | None) -> None:
     """Explain a rule: a property, or `routine`; without a name, list all rules."""

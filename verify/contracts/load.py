@@ -13,7 +13,7 @@ from verify.contracts.schema import Contract
 from verify.contracts.source import Source, Table, merge, read
 from verify.errors import ContractError, UsageError
 
-_KEYS = ("summary", "source", "extends", "abstract", "layout", "symbols", "inner", "meaning", "assume", "defines",
+KEYS = ("summary", "source", "extends", "abstract", "layout", "symbols", "inner", "meaning", "assume", "defines",
          "grants", "separate", "writes", "clobbers", "keeps", "thunks", "supervisor_call", "variables", "values",
          "call", "patch", "struct", "early", "preserves", "vector", "mode", "unwind", "call_abi", "expoline", "arch",
          "stale", "claims")  # fmt: skip
@@ -33,9 +33,9 @@ def contract_names(root: Path) -> list[str]:
 def inherited(root: Path, name: str, key: str) -> tuple[str, ...]:
     """A list of a contract, its own or that of what it extends, without loading it whole."""
     seen: set[str] = set()
-    while name not in seen and (root / f"{name}.toml").is_file():
+    while name not in seen and _file(root, name).is_file():
         seen.add(name)
-        table = read(root / f"{name}.toml").table
+        table = read(_file(root, name)).table
         if key in table:
             return tuple(map(str, table[key]))
         name = str(table.get("extends", name))
@@ -48,15 +48,12 @@ def layout_names(root: Path) -> list[str]:
 
 
 def load_contract(root: Path, name: str, layout: str | None = None, symbol: str | None = None) -> Contract:
-    """Load models/NAME.toml, with another struct layout if asked. Raises ContractError.
+    """Load models/NAME.toml, or a file of one's own, with another struct layout if asked. Raises ContractError.
 
-    A contract for a family of symbols, such as `__s390_indirect_jump_r{N}`, takes its numbers from `symbol`.
+    A name that ends in `.toml` is the path of a file; what it extends is in models/. A contract for a family of
+    symbols, such as `__s390_indirect_jump_r{N}`, takes its numbers from `symbol`.
     """
-    if not (_NAME.fullmatch(name) and (root / f"{name}.toml").is_file()):
-        near = difflib.get_close_matches(name, contract_names(root), 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise ContractError(root, None, f"there is no contract named {name!r}{hint}")
-    sources, table = _resolve(root, name, ())
+    sources, table = resolve(root, name)
     if table.get("abstract"):
         raise sources[0].error(f"{name!r} is a base for other contracts, not one to apply", "abstract")
     numbers = symbol_numbers(table.get("symbols", []), symbol)
@@ -64,6 +61,26 @@ def load_contract(root: Path, name: str, layout: str | None = None, symbol: str 
         raise UsageError(f"contract {name} is for {' and '.join(table['symbols'])}, not for {symbol}")
     table["claims"] = _numbered(table.get("claims", {}), numbers)
     return build(root, name, sources, table, layout)
+
+
+def resolve(root: Path, name: str) -> tuple[list[Source], Table]:
+    """A contract's file and those it extends, and all of them merged into one table. Raises ContractError."""
+    if _is_path(name):
+        if not Path(name).is_file():
+            raise ContractError(Path(name), None, "no such file")
+    elif not (_NAME.fullmatch(name) and _file(root, name).is_file()):
+        near = difflib.get_close_matches(name, contract_names(root), 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ContractError(root, None, f"there is no contract named {name!r}{hint}")
+    return _resolve(root, name, ())
+
+
+def _is_path(name: str) -> bool:
+    return name.endswith(".toml")
+
+
+def _file(root: Path, name: str) -> Path:
+    return Path(name) if _is_path(name) else root / f"{name}.toml"
 
 
 def symbol_numbers(patterns: list[str], symbol: str | None) -> dict[str, str] | None:
@@ -88,8 +105,8 @@ def _numbered(value: Any, numbers: Mapping[str, str]) -> Any:
 
 
 def _resolve(root: Path, name: str, seen: tuple[str, ...]) -> tuple[list[Source], Table]:
-    source = read(root / f"{name}.toml")
-    source.check_keys(source.table, _KEYS)
+    source = read(_file(root, name))
+    source.check_keys(source.table, KEYS)
     base = source.table.get("extends")
     own = {key: value for key, value in source.table.items() if key != "extends"}
     if base is None:
