@@ -30,6 +30,7 @@ FLOORS = {
     "prove": 6,
     "explain": 7,
     "report": 8,
+    "cache": 9,
     "patching": 9,
     "routine": 9,
     "pipeline": 10,
