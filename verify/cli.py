@@ -6,8 +6,9 @@ import atexit
 import gc
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -17,7 +18,7 @@ from verify.report import formats, terminal
 from verify.verdict import Exit, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from verify.report.report import Report
     from verify.semantics import isa
@@ -67,20 +68,43 @@ _CHOOSING = (
 )
 
 
+def _part(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    number, _, count = value.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise click.BadParameter(f"{value!r} is no part I/N of a run, such as 1/4")
+    return int(number), int(count)
+
+
+def _reporting(command: Command) -> Command:
+    """Options that say in which formats a report is written, and where."""
+    for option in reversed(_REPORTING):
+        command = option(command)
+    return command
+
+
+_REPORTING = (
+    click.option(
+        "--format",
+        "reports",
+        multiple=True,
+        callback=_targets,
+        metavar="NAME[=FILE]",
+        help=f"Report format: {formats.NAMES} (default: text). With =FILE into that file; may be given several times.",
+    ),
+    click.option("--output", type=click.Path(path_type=Path), help="File for the report whose --format names none."),
+    click.option("--quiet", is_flag=True, help="Say nothing about what is proved."),
+)
+
+
 @cli.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @_choosing
 @click.option("--select", metavar="P,..", callback=_names, help="Only these properties.")
 @click.option("--ignore", metavar="P,..", callback=_names, help="All properties but these.")
-@click.option(
-    "--format",
-    "reports",
-    multiple=True,
-    callback=_targets,
-    metavar="NAME[=FILE]",
-    help=f"Report format: {formats.NAMES} (default: text). With =FILE into that file; may be given several times.",
-)
-@click.option("--output", type=click.Path(path_type=Path), help="File for the report whose --format names none.")
+@_reporting
+@click.option("--shard", callback=_part, metavar="I/N", help="Only every N-th file, beginning with the I-th.")
 @click.option("--jobs", type=click.IntRange(1), default=1, metavar="N", help="Prove N routines at a time.")
 @click.option(
     "--timeout",
@@ -91,10 +115,10 @@ _CHOOSING = (
     help="Give a routine up, as an error, after this time; 0: never.",
 )
 @click.option("--no-replay", is_flag=True, help="Run no counterexample on the emulator: they stay unconfirmed.")
-@click.option("--quiet", is_flag=True, help="Say nothing about what is proved.")
 def prove(
     files: tuple[Path, ...], select: tuple[str, ...], ignore: tuple[str, ...], reports: tuple[formats.Target, ...],
-    output: Path | None, jobs: int, timeout: float, no_replay: bool, quiet: bool, **choosing: Any,
+    output: Path | None, quiet: bool, shard: tuple[int, int] | None, jobs: int, timeout: float, no_replay: bool,
+    **choosing: Any,
 ) -> None:  # fmt: skip
     """Prove the routines of s390x object files.
 
@@ -103,13 +127,36 @@ def prove(
     """
     from verify import pipeline
     from verify.prove import workers
+    from verify.report import merge as merging
     from verify.report import progress
 
     targets = formats.targets(reports, output)
     details = formats.details(targets)
     options = pipeline.Options(**choosing, select=select, ignore=ignore, details=details, replay=not no_replay)
+    mine = merging.share(files, shard)
     with workers.terminable(), nullcontext() if quiet else progress.Meter(sys.stderr) as meter:
-        report = pipeline.prove(files, options, jobs, timeout, meter)
+        report = pipeline.prove(mine, options, jobs, timeout, meter)
+    _tell(replace(report, shard=shard), targets, quiet)
+
+
+@cli.command()
+@click.argument("parts", nargs=-1, required=True, type=click.Path(path_type=Path))
+@_reporting
+def merge(
+    parts: tuple[Path, ...], reports: tuple[formats.Target, ...], output: Path | None, quiet: bool
+) -> None:  # fmt: skip
+    """Make one report of the JSON reports of a run's parts (`verify prove --shard I/N --format json=I.json`).
+
+    It is the report, and the exit code is that, of the whole run; only the drawings of HTML are not in it.
+    """
+    from verify.report import merge as merging
+    from verify.report import read
+
+    _tell(merging.merge([(part, read.report(part)) for part in parts]), formats.targets(reports, output), quiet)
+
+
+def _tell(report: Report, targets: Sequence[formats.Target], quiet: bool) -> NoReturn:
+    """Write a report wherever it should go, and end with its exit code."""
     # Standard output comes last: what cannot be written ends the command with one sentence and nothing else.
     for target in sorted(targets, key=lambda one: one.file is None):
         text = _rendered(target, report, quiet)

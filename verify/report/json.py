@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from verify.explain.counterexample import Counterexample, Step
-from verify.report.report import Finding, Report, RoutineReport
+from verify.report.report import FileReport, Finding, Report, RoutineReport
 
 SCHEMA = 2
 
@@ -16,12 +16,18 @@ def render(report: Report) -> str:
     document = {
         "schema": SCHEMA,
         "tool": {"name": "verify", **report.versions},
+        "inputs": [_input(file) for file in report.files],
+        "shard": None if report.shard is None else f"{report.shard[0]}/{report.shard[1]}",
         "findings": [_finding(finding) for finding in report.findings()],
         "routines": [_routine(routine) for file in report.files for routine in file.routines],
         "summary": report.summary(),
         "interrupted": report.interrupted,
     }
     return json.dumps(document, indent=2) + "\n"
+
+
+def _input(file: FileReport) -> dict[str, Any]:
+    return {"file": file.file, "troubles": len(file.troubles), "routines": len(file.routines)}
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
@@ -75,6 +81,7 @@ def _routine(routine: RoutineReport) -> dict[str, Any]:
         "routine": routine.routine,
         "contract": routine.contract,
         "reason": routine.reason,
+        "findings": len(routine.findings),
         "executed": list(routine.executed),
         "unexecuted": list(routine.unexecuted),
         "remarks": list(routine.remarks),

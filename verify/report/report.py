@@ -123,11 +123,15 @@ class FileReport:
 
 @dataclass(frozen=True)
 class Report:
-    """The whole run. `interrupted` is the number of routines it did not come to the end of, if it was interrupted."""
+    """The whole run. `interrupted` is the number of routines it did not come to the end of, if it was interrupted.
+
+    `shard` is (i, n) where the run had only every n-th input, beginning with the i-th, counted from 1.
+    """
 
     files: tuple[FileReport, ...]
     versions: dict[str, str] = field(default_factory=dict)
     interrupted: int = 0
+    shard: tuple[int, int] | None = None
 
     def findings(self) -> tuple[Finding, ...]:
         """All findings, in the order of the inputs."""
@@ -142,6 +146,8 @@ class Report:
         """The exit code of the run."""
         if self.interrupted:
             return Exit.INTERRUPTED
+        if self.shard is not None and not self.files:
+            return Exit.PROVED  # more parts than inputs: the other parts have them
         findings = self.findings()
         verdicts = (finding.verdict for finding in findings if not finding.crashed())
         return exit_code(verdicts, crashed=any(finding.crashed() for finding in findings))
