@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import families
 from verify import library, pipeline
 from verify.contracts.load import contract_names, load_contract
 from verify.objfile.elf import load
@@ -24,7 +25,7 @@ BROKEN = ROOT / "trampolines/broken"
 FOUND = {Verdict.REFUTED, Verdict.UNCONFIRMED}
 
 # A contract whose claims name the register that the symbol carries can only be loaded for such a symbol.
-SYMBOL_FOR = {"linux/expoline": "__s390_indirect_jump_r1"}
+SYMBOL_FOR = {"linux/expoline": "__s390_indirect_jump_r1"} | families.SYMBOL_FOR
 
 
 def contracts() -> list[str]:

@@ -53,6 +53,32 @@ def _targets(
         raise click.BadParameter(str(problem)) from problem
 
 
+def _address(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
+    return None if value is None else _number(value)
+
+
+def _lets(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
+    found: dict[str, int] = {}
+    for value in values:
+        name, equals, number = value.partition("=")
+        if not (equals and name.isidentifier()):
+            raise click.BadParameter(f"{value!r} is not NAME=NUMBER")
+        if found.setdefault(name, _number(number)) != _number(number):
+            raise click.BadParameter(f"{name} is given twice")
+    return tuple(found.items())
+
+
+def _number(text: str) -> int:
+    """A number of 64 bits, hexadecimal after 0x."""
+    try:
+        number = int(text, 0)
+    except ValueError:
+        number = -1
+    if not 0 <= number < 1 << 64:
+        raise click.BadParameter(f"{text!r} is not a number of 64 bits, such as 0x3ff80012340")
+    return number
+
+
 def _choosing(command: Command) -> Command:
     """Options that choose a routine and what it is held to; each is a field of pipeline.Options by its name."""
     for option in reversed(_CHOOSING):
@@ -63,8 +89,32 @@ def _choosing(command: Command) -> Command:
 _CHOOSING = (
     click.option("--symbol", metavar="S", help="Only the routine of this name."),
     click.option("--contract", metavar="NAME", help="Hold it to this contract (see `verify list contracts`)."),
+    click.option("--kernel", metavar="VERSION", help="Choose the contracts of this kernel (5.10, 6.12.94, ..)."),
     click.option("--layout", metavar="NAME", help="Use this struct layout instead of the contract's own."),
+    click.option(
+        "--asm-offsets",
+        metavar="HEADER",
+        type=click.Path(path_type=Path),
+        help="Use the struct layout of the kernel with this include/generated/asm-offsets.h.",
+    ),
+    click.option(
+        "--dwarf",
+        metavar="VMLINUX",
+        type=click.Path(path_type=Path),
+        help="Use the struct layout that the debugging information of this image, module or object describes.",
+    ),
     click.option("--arch", metavar="M", help="The machine the code is built for (z10, ..): flag newer instructions."),
+    click.option("--handler", metavar="NAME", help="Only for handlers of this kind (see `verify list handlers`)."),
+    click.option("--raw", is_flag=True, help="The files are bare code (a JIT dump, binary or in hexadecimal)."),
+    click.option("--base", metavar="ADDR", callback=_address, help="The address at which raw code lies."),
+    click.option("--entry", metavar="OFFSET", callback=_address, help="Where the routine begins in raw code (0)."),
+    click.option(
+        "--let",
+        multiple=True,
+        callback=_lets,
+        metavar="NAME=NUMBER",
+        help="What a name in the contract of raw code stands for, such as a function's address; may be repeated.",
+    ),
 )
 
 
@@ -75,6 +125,41 @@ def _part(_context: click.Context, _parameter: click.Parameter, value: str | Non
     if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
         raise click.BadParameter(f"{value!r} is no part I/N of a run, such as 1/4")
     return int(number), int(count)
+
+
+def _verdicts(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[Verdict, ...]:
+    """The verdicts that do not fail the run, from those that do."""
+    words = _names(_context, _parameter, value)
+    for word in words:
+        if word not in map(str, formats.FAILING):
+            raise click.BadParameter(
+                f"{word!r} is no verdict that fails; there are {', '.join(map(str, formats.FAILING))}"
+            )
+    return tuple(verdict for verdict in formats.FAILING if words and str(verdict) not in words)
+
+
+def _gating(command: Command) -> Command:
+    """Options that say what makes a run fail."""
+    for option in reversed(_GATING):
+        command = option(command)
+    return command
+
+
+_GATING = (
+    click.option(
+        "--baseline",
+        metavar="REPORT",
+        type=click.Path(path_type=Path),
+        help="A JSON report of an earlier run: what it has is told, and does not fail this one.",
+    ),
+    click.option(
+        "--fail-on",
+        "tolerated",
+        callback=_verdicts,
+        metavar="VERDICT,..",
+        help="Fail only on these verdicts, and on bad input (default: on all but proved).",
+    ),
+)
 
 
 def _reporting(command: Command) -> Command:
@@ -104,6 +189,7 @@ _REPORTING = (
 @click.option("--select", metavar="P,..", callback=_names, help="Only these properties.")
 @click.option("--ignore", metavar="P,..", callback=_names, help="All properties but these.")
 @_reporting
+@_gating
 @click.option("--shard", callback=_part, metavar="I/N", help="Only every N-th file, beginning with the I-th.")
 @click.option("--jobs", type=click.IntRange(1), default=1, metavar="N", help="Prove N routines at a time.")
 @click.option(
@@ -117,8 +203,8 @@ _REPORTING = (
 @click.option("--no-replay", is_flag=True, help="Run no counterexample on the emulator: they stay unconfirmed.")
 def prove(
     files: tuple[Path, ...], select: tuple[str, ...], ignore: tuple[str, ...], reports: tuple[formats.Target, ...],
-    output: Path | None, quiet: bool, shard: tuple[int, int] | None, jobs: int, timeout: float, no_replay: bool,
-    **choosing: Any,
+    output: Path | None, quiet: bool, baseline: Path | None, tolerated: tuple[Verdict, ...],
+    shard: tuple[int, int] | None, jobs: int, timeout: float, no_replay: bool, **choosing: Any,
 ) -> None:  # fmt: skip
     """Prove the routines of s390x object files.
 
@@ -131,19 +217,57 @@ def prove(
     from verify.report import progress
 
     targets = formats.targets(reports, output)
+    known = _known(baseline)
     details = formats.details(targets)
     options = pipeline.Options(**choosing, select=select, ignore=ignore, details=details, replay=not no_replay)
     mine = merging.share(files, shard)
     with workers.terminable(), nullcontext() if quiet else progress.Meter(sys.stderr) as meter:
         report = pipeline.prove(mine, options, jobs, timeout, meter)
-    _tell(replace(report, shard=shard), targets, quiet)
+    _tell(_gated(replace(report, shard=shard), known, tolerated), targets, quiet)
+
+
+@cli.command()
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@_choosing
+@click.option("--symbol-new", metavar="T", help="The routine of NEW, where it has another name than that of OLD.")
+@click.option("--strict", is_flag=True, help="Compare all general registers and the condition code, scratch included.")
+@_reporting
+@click.option("--jobs", type=click.IntRange(1), default=1, metavar="N", help="Compare N pairs at a time.")
+@click.option("--timeout", type=click.FloatRange(0), default=300.0, metavar="SECONDS", show_default=True,
+              help="Give a pair up, as an error, after this time; 0: never.")  # fmt: skip
+@click.option("--no-replay", is_flag=True, help="Run no counterexample on the emulator: they stay unconfirmed.")
+def equiv(
+    old: Path, new: Path, symbol_new: str | None, strict: bool, reports: tuple[formats.Target, ...],
+    output: Path | None, quiet: bool, jobs: int, timeout: float, no_replay: bool, **choosing: Any,
+) -> None:  # fmt: skip
+    """Prove that routines of two objects behave alike, or show a start state from which they do not.
+
+    Both are held to the contract of the routine in OLD; without --symbol every routine of OLD is compared with that
+    of the same name in NEW.
+
+    Exit code: 0 all alike, 1 some differ, 3 something not decided, 2 bad usage or input, 130 interrupted.
+    """
+    from verify import equivalence, pipeline
+    from verify.prove import workers
+    from verify.report import progress
+
+    targets = formats.targets(reports, output)
+    options = pipeline.Options(**choosing, details=formats.details(targets), replay=not no_replay)
+    with workers.terminable(), nullcontext() if quiet else progress.Meter(sys.stderr) as meter:
+        report = equivalence.compare(
+            old, new, options, symbol_new, strict=strict, jobs=jobs, timeout=timeout, watch=meter
+        )
+    _tell(report, targets, quiet)
 
 
 @cli.command()
 @click.argument("parts", nargs=-1, required=True, type=click.Path(path_type=Path))
 @_reporting
+@_gating
 def merge(
-    parts: tuple[Path, ...], reports: tuple[formats.Target, ...], output: Path | None, quiet: bool
+    parts: tuple[Path, ...], reports: tuple[formats.Target, ...], output: Path | None, quiet: bool,
+    baseline: Path | None, tolerated: tuple[Verdict, ...],
 ) -> None:  # fmt: skip
     """Make one report of the JSON reports of a run's parts (`verify prove --shard I/N --format json=I.json`).
 
@@ -152,7 +276,24 @@ def merge(
     from verify.report import merge as merging
     from verify.report import read
 
-    _tell(merging.merge([(part, read.report(part)) for part in parts]), formats.targets(reports, output), quiet)
+    targets, known = formats.targets(reports, output), _known(baseline)
+    whole = merging.merge([(part, read.report(part)) for part in parts])
+    _tell(_gated(whole, known, tolerated), targets, quiet)
+
+
+def _known(baseline: Path | None) -> Report | None:
+    if baseline is None:
+        return None
+    from verify.report import read
+
+    return read.report(baseline)
+
+
+def _gated(report: Report, known: Report | None, tolerated: tuple[Verdict, ...]) -> Report:
+    """The report, with what does not fail the run."""
+    from verify.report.baseline import mark
+
+    return replace(report if known is None else mark(report, known), tolerated=tolerated)
 
 
 def _tell(report: Report, targets: Sequence[formats.Target], quiet: bool) -> NoReturn:
@@ -226,10 +367,9 @@ def replay(file: Path, prop: str | None, number: int, output: Path | None, **cho
     """
     from verify import pipeline, routine
     from verify.explain import again, rerun
-    from verify.objfile.elf import load
 
     options = pipeline.Options(**choosing, select=(prop,) if prop else ())
-    image, properties = load(file), options.properties()
+    image, properties = pipeline.opened(file, options), options.properties()
     found = (
         one
         for choice in pipeline.choose(image, options)
@@ -240,15 +380,65 @@ def replay(file: Path, prop: str | None, number: int, output: Path | None, **cho
     sys.exit(code)
 
 
+@cli.command()
+@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SOURCE...")
+@click.option(
+    "--offsets",
+    multiple=True,
+    required=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The generated header (asm-offsets.h), or an include with `.equ`; may be repeated.",
+)
+@click.option("-I", "includes", multiple=True, metavar="DIR", type=click.Path(path_type=Path), help="As for cc and as.")
+@click.option("-D", "defines", multiple=True, metavar="SYM[=VAL]", help="As for cc, and as .equ for as.")
+@click.option("--assembler", metavar="NAME", help="s390x-linux-gnu-as, clang or ziglang (default: the first there is).")
+@_choosing
+@_reporting
+@click.option("--jobs", type=click.IntRange(1), default=1, metavar="N", help="Prove N routines at a time.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0),
+    default=300.0,
+    metavar="SECONDS",
+    show_default=True,
+    help="Give a proof up, as an error, after this time; 0: never.",
+)
+def robust(
+    sources: tuple[Path, ...], offsets: tuple[Path, ...], includes: tuple[Path, ...], defines: tuple[str, ...],
+    assembler: str | None, reports: tuple[formats.Target, ...], output: Path | None, quiet: bool, jobs: int,
+    timeout: float, **choosing: Any,
+) -> None:  # fmt: skip
+    """Prove routines again in layouts whose struct fields moved (layout-robust).
+
+    Each SOURCE (assembly, or an object whose DWARF names it) is assembled against moved variants of FILE. Where the
+    proof breaks, the offset that was written as a number is named with its line.
+
+    Exit code: 0 robust, 1 refuted, 3 not proved or not decided, 2 bad usage or input, 130 interrupted.
+    """
+    from verify import pipeline
+    from verify.prove import workers
+    from verify.report import progress
+    from verify.robust import run
+
+    targets = formats.targets(reports, output)
+    options = pipeline.Options(**choosing, details=formats.details(targets))
+    request = run.Request(offsets, includes, defines, assembler)
+    with workers.terminable(), nullcontext() if quiet else progress.Meter(sys.stderr) as meter:
+        report = run.robust(sources, request, options, jobs, timeout, meter)
+    _tell(report, targets, quiet)
+
+
 @cli.command("list")
-@click.argument("what", type=click.Choice(["contracts", "properties", "layouts"]))
+@click.argument("what", type=click.Choice(["contracts", "properties", "layouts", "handlers"]))
 def list_(what: str) -> None:
-    """List the contracts, properties or struct layouts there are."""
+    """List the contracts, properties, struct layouts or handler models there are."""
     for name, summary in _listing(what):
         click.echo(f"{name:<34} {summary}")
 
 
 def _listing(what: str) -> list[tuple[str, str]]:
+    from verify.contracts.handlers import handler_names, load_handler
     from verify.contracts.layout import load_layout
     from verify.contracts.load import contract_names, layout_names
     from verify.contracts.source import read
@@ -256,6 +446,8 @@ def _listing(what: str) -> list[tuple[str, str]]:
     root = library.library("models")
     if what == "contracts":
         return [(name, str(read(root / f"{name}.toml").table.get("summary", ""))) for name in contract_names(root)]
+    if what == "handlers":
+        return [(name, load_handler(root, name).summary) for name in handler_names(root)]
     if what == "layouts":
         return [(name, load_layout(root, name).summary) for name in layout_names(root)]
     from verify.properties import PROPERTIES

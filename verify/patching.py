@@ -1,33 +1,83 @@
-"""Run-time patch sites: every combination of their states, as code to prove."""
+"""Every combination of what may stand where the kernel patches code: patch sites of the contract, and alternatives.
+
+A `Choice` is one patched place, or one feature that alternatives hang on, with its options, the first as assembled.
+Only choices that touch what is executed are made: a walk with some of them made shows which others its paths touch,
+and each of those is made in all ways. So a choice that touches nothing costs nothing.
+"""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
+from verify import sitestates
 from verify.contracts.schema import Contract, PatchSite
+from verify.contracts.scope import History
 from verify.errors import Unsupported
+from verify.machine.state import entry_state
+from verify.machine.storage import Ranges
 from verify.objfile.image import Image, Place
 from verify.semantics.code import Code, Patch
+from verify.verdict import Verdict
+from verify.walk.path import Patched, Path, Stop
 
-_MASK_BYTE = 1
+MOST_STATES = 64
+
+Walk = Callable[[Code, Patched], Sequence[Path]]
 
 
-def states(image: Image, contract: Contract) -> Iterator[tuple[tuple[str, ...], Code]]:
-    """Yield (names of the sites switched on, code) for each combination; as assembled first.
+@dataclass(frozen=True)
+class Option:
+    """One way to make a choice: its patches by rank, and what the reports say of it ("" for nothing).
 
-    Raises Unsupported when a site does not hold the instruction that the contract says is patched.
+    Patches of a lower rank are written first. `on` and `half` tell whether a patch site is switched on, or half written.
     """
-    sites = [(site, places(image, site)) for site in contract.patches]
-    present = [(site, found) for site, found in sites if found]
-    for chosen in itertools.product((False, True), repeat=len(present)):
-        patches: dict[Place, Patch] = {}
-        names = []
-        for (site, found), on in zip(present, chosen, strict=True):
-            if on:
-                names.append(site.name)
-                patches |= {place: switched_on(image, site, place) for place in found}
-        yield tuple(names), Code(image, patches)
+
+    text: str
+    patches: tuple[tuple[int, Patch], ...] = ()
+    on: bool = False
+    half: bool = False
+
+
+class Choice:
+    """Something that is patched: its name, and its options, which are worked out when a walk comes there."""
+
+    def __init__(self, name: str, work_out: Callable[[], list[Option]], *, site: bool = False) -> None:
+        self.name, self.site, self._work_out = name, site, work_out
+
+    @cached_property
+    def options(self) -> list[Option]:
+        """All options, the code as assembled first. Raises Unsupported."""
+        return self._work_out()
+
+
+Made = dict[Choice, Option]
+
+
+def every(image: Image, contract: Contract, entry: Place, walk: Walk) -> Iterator[Path]:
+    """All paths from `entry` in every combination of what may stand there. Raises Unsupported.
+
+    Beyond MOST_STATES combinations those that are left are given up by name.
+    """
+    choices = _Choices(image, contract)
+    waiting: deque[Made] = deque([{}])
+    walked = 0
+    while waiting:
+        made = waiting.popleft()
+        code = choices.code(made)
+        if walked == MOST_STATES:
+            yield _given_up(code, entry, [made, *waiting])
+            return
+        walked += 1
+        paths = walk(code, _told(made))
+        for choice in choices.touched(paths):
+            if choice not in made:
+                first, *others = choice.options
+                waiting += [{**made, choice: other} for other in others]
+                made[choice] = first
+        yield from (replace(path, choice=_told(made)) for path in paths)
 
 
 def places(image: Image, site: PatchSite) -> tuple[Place, ...]:
@@ -40,19 +90,73 @@ def places(image: Image, site: PatchSite) -> tuple[Place, ...]:
     return tuple(sorted(found))
 
 
-def switched_on(image: Image, site: PatchSite, place: Place) -> Patch:
-    """The code that the kernel writes at the site. Raises Unsupported."""
-    insn = Code(image).fetch(place)
-    if insn.mnemonic not in _FORMS[site.assembled]:
-        raise Unsupported(
-            f"patch site {site.name} at {image.label(place)} holds {insn.mnemonic.lower()}, "
-            f"not {site.assembled.lower()}"
-        )
-    if site.on is None:  # a branch becomes a no-operation: its mask is cleared
-        raw = bytearray(insn.raw)
-        raw[_MASK_BYTE] &= 0x0F
-        return Patch(bytes(raw))
-    return Patch(insn.raw, operand=site.on)
+def _given_up(code: Code, entry: Place, left: Iterable[Made]) -> Path:
+    names = ", ".join(sorted({choice.name for made in left for choice in made}))
+    end = Stop(Verdict.UNKNOWN, f"more than {MOST_STATES} combinations of what may stand at {names}", entry)
+    return Path(code, Patched(), (), (), entry_state(code.address(entry), Ranges(()), code.mode), (), History(), end)
 
 
-_FORMS = {"BRC": ("BRC", "BRCL"), "BRAS": ("BRAS", "BRASL")}
+def _told(made: Made) -> Patched:
+    """The choices that were made, as a path tells them. A site of which two places differ is half written."""
+    sites = [(choice.name, option) for choice, option in made.items() if choice.site]
+    on = {name for name, option in sites if option.on}
+    off = {name for name, option in sites if not (option.on or option.half)}
+    half = {name for name, option in sites if option.half} | on & off
+    texts = tuple(option.text for option in made.values() if option.text)
+    return Patched(tuple(sorted(on - half)), tuple(sorted(half)), texts)
+
+
+class _Choices:
+    """The choices of one image under one contract, and which of them paths touch."""
+
+    def __init__(self, image: Image, contract: Contract) -> None:
+        if image.alternatives.problem is not None:
+            raise Unsupported(image.alternatives.problem)
+        self.image = image
+        lowcore = [(contract.offset(f"lowcore.{name}")[0], raw) for name, raw in contract.lowcore.items()]
+        self.fixed = dict(lowcore)
+        self._features: dict[str, Choice] = {}
+        self._sites: dict[Place, list[Choice]] = {}
+        rank = len(image.alternatives.entries)  # sites are patched when the kernel runs, alternatives before
+        for site in contract.patches:
+            for place in places(image, site):
+                self._add(site, place, rank)
+                rank += 1
+
+    def _add(self, site: PatchSite, place: Place, rank: int) -> None:
+        def work_out() -> list[Option]:
+            return [
+                Option(text, () if patch is None else ((rank, patch),), on, half)
+                for text, patch, on, half in sitestates.contents(self.image, site, place)
+            ]
+
+        choice = Choice(site.name, work_out, site=True)
+        for n in range(sitestates.length(self.image, site, place)):
+            self._sites.setdefault(place.plus(n), []).append(choice)
+
+    def _feature(self, name: str) -> Choice:
+        """The choice whether a machine has a feature: all code that hangs on it is replaced together."""
+
+        def work_out() -> list[Option]:
+            entries = [(n, one) for n, one in enumerate(self.image.alternatives.entries) if one.feature == name]
+            patches = tuple((n, Patch(one.place, tuple(one.raw), unknown=one.unknown)) for n, one in entries)
+            return [Option(f"without {name}"), Option(f"with {name}", patches)]
+
+        return self._features.setdefault(name, Choice(name, work_out))
+
+    def code(self, made: Made) -> Code:
+        """The code with these choices made, and all others as assembled."""
+        ranked = sorted((one for option in made.values() for one in option.patches), key=lambda one: one[0])
+        return Code(self.image, [patch for _, patch in ranked], settled=True, fixed=self.fixed)
+
+    def touched(self, paths: Iterable[Path]) -> list[Choice]:
+        """The choices that change a byte of what these paths executed, in the order of the code."""
+        executed = {place: path.code for path in paths for place in (*path.places, *path.out_of_line)}
+        found: dict[Choice, None] = {}
+        for place in sorted(executed) if self._sites or self.image.alternatives.listed else ():
+            for n in range(executed[place].fetch(place).length):
+                at = place.plus(n)
+                features = self.image.alternatives.listed.get(at, ())
+                for choice in (*self._sites.get(at, ()), *map(self._feature, features)):
+                    found[choice] = None
+        return list(found)

@@ -8,18 +8,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from functools import cache
 from itertools import count, islice
 from pathlib import Path
 
-from verify import library, routine
+from verify import library, routine, structs
+from verify.contracts import selection
 from verify.contracts.claims import ProofClaim, load_claims
-from verify.contracts.load import contract_names, inherited, load_contract, symbol_numbers
+from verify.contracts.handlers import Handler, load_handler, narrowed
+from verify.contracts.kernels import Version, version
+from verify.contracts.load import Has, contract_names, inherited, load_contract, symbol_numbers
+from verify.contracts.measured import Measured
 from verify.contracts.schema import Contract
 from verify.errors import ContractError, InputError, UsageError
+from verify.objfile import banner, raw
 from verify.objfile.elf import load
 from verify.objfile.image import Image, Symbol
-from verify.properties import PROPERTIES, Property
+from verify.properties import PROPERTIES, Property, equivalent, layout_robust
 from verify.prove import workers
 from verify.report.progress import Watch
 from verify.report.report import FileReport, Finding, Report, RoutineReport
@@ -30,6 +36,7 @@ _KERNEL_SECTIONS = ("__ftrace", ".modinfo", "__ksymtab", ".s390_", ".kprobes.tex
                     "___kcrctab", ".discard", ".init.text", ".noinstr.text")  # fmt: skip
 
 
+_ABI = {31: "abi/s390", 64: "abi/s390x"}
 TIMEOUT = 300.0
 """Seconds of wall-clock time for one routine, unless something else is asked for."""
 
@@ -46,10 +53,39 @@ class Options:
     arch: str | None = None
     details: bool = False
     replay: bool = True
+    handler: str | None = None
+    raw: bool = False
+    base: int | None = None
+    entry: int | None = None
+    let: tuple[tuple[str, int], ...] = ()
+    kernel: str | None = None
+    asm_offsets: Path | None = None
+    dwarf: Path | None = None
+
+    def structs(self) -> str | Measured | None:
+        """The struct layout to use instead of the contracts' own. Raises UsageError for two, InputError."""
+        return structs.chosen(self.layout, self.asm_offsets, self.dwarf)
+
+    def version(self) -> Version | None:
+        """The kernel that the objects are of. Raises UsageError for what is no version."""
+        if self.kernel is None:
+            return None
+        try:
+            found = version(self.kernel)
+        except ValueError as problem:
+            raise UsageError(str(problem)) from problem
+        dated = {one.name for one in selection.dated(library.library("models"))}
+        if self.contract is not None and self.contract not in dated:
+            raise UsageError(f"contract {self.contract} names no kernels: give it, or --kernel, but not both")
+        return found
 
     def level(self) -> str | None:
         """The machine that the code is built for, by its usual name. Raises UsageError for a name that is none."""
         return None if self.arch is None else levels.named(self.arch)
+
+    def model(self) -> Handler | None:
+        """The handler model. Raises UsageError for a name that is none, ContractError for a mistake in its file."""
+        return None if self.handler is None else load_handler(library.library("models"), self.handler)
 
     def properties(self) -> tuple[Property, ...]:
         """The chosen properties. Raises UsageError for a name that is none."""
@@ -57,6 +93,10 @@ class Options:
         for name in (*self.select, *self.ignore):
             if name not in known:
                 raise UsageError(f"there is no property {name!r}; known: {', '.join(sorted(known))}")
+        if layout_robust.PROPERTY.name in self.select:
+            raise UsageError(layout_robust.NEEDS_SOURCE)
+        if equivalent.PROPERTY.name in self.select:
+            raise UsageError(equivalent.NEEDS_TWO)
         chosen = tuple(
             prop
             for prop in PROPERTIES
@@ -97,8 +137,11 @@ def prove(
     seen = Watch() if watch is None else watch
     options.properties()
     options.level()
+    options.model()
+    options.structs()
+    options.version()
     if options.contract is not None and "{" not in "".join(_contract_symbols(options.contract)):
-        load_contract(library.library("models"), options.contract, options.layout)
+        load_contract(library.library("models"), options.contract, options.structs())
     inputs = [_open(path, options) for path in paths]
     tasks = [(one, choice) for one in inputs if isinstance(one, Subject) for choice in one.choices]
     reports: dict[int, RoutineReport] = {}
@@ -135,10 +178,20 @@ def prove_file(path: Path, options: Options) -> FileReport:
 def _open(path: Path, options: Options) -> Subject | FileReport:
     """What there is to prove; for an unusable input the report that says so."""
     try:
-        image = load(path)
+        image = opened(path, options)
         return Subject(path, image, tuple(choose(image, options)))
     except InputError as problem:
         return FileReport(str(path), troubles=(_trouble(path, problem),))
+
+
+def opened(path: Path, options: Options) -> Image:
+    """The input as an image: an object file, or with --raw a dump of code bytes. Raises InputError, UsageError."""
+    if not options.raw:
+        for name, value in (("--base", options.base), ("--entry", options.entry), ("--let", options.let or None)):
+            if value is not None:
+                raise UsageError(f"{name} is for bare code; say --raw, or leave it out")
+        return load(path)
+    return raw.load(path, options.base, options.entry or 0, options.symbol, options.let)
 
 
 def _told(subject: Subject, choice: Choice, outcome: RoutineReport | workers.Lost) -> RoutineReport:
@@ -186,7 +239,7 @@ def choose(image: Image, options: Options) -> list[Choice]:
     if options.symbol is not None:
         chosen = image.symbol(options.symbol)
         return [_choice(image, chosen, options)]
-    if options.contract is not None:
+    if options.contract is not None and options.kernel is None:
         return [_choice(image, symbol, options) for symbol in _for_contract(image, routines, options.contract)]
     inner = _inner_labels(image, routines)
     return [_choice(image, symbol, options) for symbol in routines if not inner & set(_names(image, symbol))]
@@ -247,35 +300,106 @@ def _inner_labels(image: Image, routines: Sequence[Symbol]) -> set[str]:
 
 def _choice(image: Image, symbol: Symbol, options: Options) -> Choice:
     root = library.library("models")
-    names = _names(image, symbol)
-    if options.contract is not None:
+    names, has = _names(image, symbol), _known_to(image)
+    if (kernel := options.version()) is not None and (chosen := _of_kernel(image, symbol, options, kernel)):
+        return chosen
+    if options.contract is not None and options.kernel is None:
         fitting = next((n for n in names if _fits(_contract_symbols(options.contract), n)), symbol.name)
-        contract = load_contract(root, options.contract, options.layout, fitting)
-        return Choice(symbol, _built_for(contract, options), "asked for with --contract")
-    for claim in _claims_on(image):
+        contract = _told_all(image, load_contract(root, options.contract, options.structs(), fitting, has))
+        return Choice(symbol, _built_for(contract, options), "asked for with --contract" + _under(options))
+    for claim in _claims_on(image) if options.kernel is None else ():
         if claim.covers(names):
-            contract = load_contract(root, claim.contract, _layout(options, claim), symbol.name)
+            contract = _told_all(image, load_contract(root, claim.contract, _layout(options, claim), symbol.name, has))
             contract = _built_for(replace(contract, arch=claim.arch or contract.arch), options)
-            return Choice(symbol, contract, f"claimed in proofs/{claim.source.name}")
+            return Choice(symbol, contract, f"claimed in proofs/{claim.source.name}" + _under(options))
+    own = _own_kernel(image) if options.kernel is None else None
+    if own is not None and (chosen := _of_kernel(image, symbol, options, *own)):
+        return chosen
     name, why = _default(image)
-    return Choice(symbol, _built_for(load_contract(root, name, options.layout), options), why + _hint(names))
+    return Choice(symbol, _built_for(load_contract(root, name, options.structs()), options), why + _under(options) + _hint(names))
+
+
+def _of_kernel(
+    image: Image, symbol: Symbol, options: Options, kernel: Version, where: str | None = None
+) -> Choice | None:
+    """The contract of a kernel, which --kernel or the object itself (`where`) names; None where none is for the symbol.
+
+    Raises InputError where version and object leave several, and, of a kernel that was asked for, where contracts for
+    the symbol are for other kernels only.
+    """
+    root, names, has = library.library("models"), _names(image, symbol), _known_to(image)
+    known = [one for one in selection.dated(root) if one.covers(names)]
+    found = selection.candidates(root, names, kernel, has)
+    if options.contract in {one.name for one in known}:
+        found = tuple(one for one in found if one.name == options.contract)
+    if len(found) > 1:
+        raise InputError(image.path, f"{symbol.name} of Linux {kernel.text} may be held to any of these; choose one "
+                         f"with --contract: {_listed(found)}")  # fmt: skip
+    if not found:
+        if known and where is None:
+            raise InputError(image.path, f"no contract for {symbol.name} is for Linux {kernel.text}, only these: "
+                             + ", ".join(f"{one.name} ({one.kernels.describe()})" for one in known))  # fmt: skip
+        return None
+    name = next(name for name in names if selection.fits(found[0].symbols, name))
+    contract = load_contract(root, found[0].name, options.structs(), name, has)
+    by = "by --kernel" if where is None else f"by its {where}"
+    return Choice(symbol, _built_for(contract, options), f"Linux {kernel.text} {by}" + _under(options))
+
+
+def _own_kernel(image: Image) -> tuple[Version, str] | None:
+    """The kernel that the object says it is of, and where it says so."""
+    named = banner.kernel_of(image)
+    try:
+        return None if named is None else (version(named[0]), named[1])
+    except ValueError:  # a vendor's own numbering
+        return None
+
+
+def _listed(contracts: Iterable[selection.Dated]) -> str:
+    return "".join(f"\n  {one.describe()}" for one in contracts)
+
+
+def _known_to(image: Image) -> Has:
+    """Whether the object knows a symbol: defines it or refers to it."""
+    return lambda pattern: any(fnmatchcase(symbol.name, pattern) for symbol in image.symbols)
 
 
 def _built_for(contract: Contract, options: Options) -> Contract:
-    level = options.level()
-    return contract if level is None else replace(contract, arch=level)
+    level, model = options.level(), options.model()
+    contract = contract if level is None else replace(contract, arch=level)
+    return contract if model is None else narrowed(contract, model)
 
 
-def _layout(options: Options, claim: ProofClaim) -> str | None:
-    return claim.layout if options.layout is None else options.layout
+def _told_all(image: Image, contract: Contract) -> Contract:
+    """The contract, where the numbers that it must be given are known. Raises InputError."""
+    known = {symbol.name for symbol in image.symbols}
+    missing = [name for name, number in contract.given.items() if number is None and name not in known]
+    if missing:
+        how = "with --let" if image.fixed else "as absolute symbols"
+        raise InputError(image.path, f"contract {contract.name} must be given {' and '.join(missing)}, {how}")
+    return contract
+
+
+def _under(options: Options) -> str:
+    """A proof under a handler model is one of less, and says so in the reason."""
+    model = options.model()
+    return "" if model is None or model.changes is None else f"; only for handler {model.name}"
+
+
+def _layout(options: Options, claim: ProofClaim) -> str | Measured | None:
+    asked = options.structs()
+    return claim.layout if asked is None else asked
 
 
 def _default(image: Image) -> tuple[str, str]:
     """The ABI contract for a routine that nothing is claimed about."""
+    if image.fixed:
+        return "abi/s390x-linux-kernel", "no claim; bare code, taken for what the kernel's JIT compiler made"
+    abi = _ABI[image.bits]
     for section in image.section_names():
         if section.startswith(_KERNEL_SECTIONS):
-            return "abi/s390x-linux-kernel", f"no claim; kernel code, since there is a section {section}"
-    return "abi/s390x-elf", "no claim; user code, since there is no section that only kernels have"
+            return f"{abi}-linux-kernel", f"no claim; kernel code, since there is a section {section}"
+    return f"{abi}-elf", "no claim; user code, since there is no section that only kernels have"
 
 
 def _hint(names: tuple[str, ...]) -> str:

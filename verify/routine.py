@@ -8,10 +8,12 @@ from dataclasses import replace
 from functools import cached_property
 
 from verify import patching
+from verify.contracts import handlers
 from verify.contracts.expr import Expr, Undefined
 from verify.contracts.schema import Contract
 from verify.contracts.scope import History, Moment
 from verify.errors import Undecided, Unsupported
+from verify.machine.mode import MODE_31, MODES
 from verify.machine.show import show
 from verify.machine.state import State, entry_psw_mask, entry_state
 from verify.machine.storage import Ranges
@@ -26,15 +28,16 @@ from verify.prove.smt import Solver, SolverLimit
 from verify.report.report import Counterexample, Finding, RoutineReport
 from verify.semantics.code import Code
 from verify.verdict import Verdict
-from verify.walk.explore import explore
-from verify.walk.path import Path, Stop
+from verify.walk.explore import Watch, explore
+from verify.walk.path import Patched, Path, Stop
 
 _NUMBERED = re.compile(r"#\d+")
 _ENTRY_REGISTER = re.compile(r"old\.(r\d+)\b")
 _LONGEST = 160
+_BELOW_2_GIB = "the machine is and stays in the 31-bit addressing mode, and every symbol lies below 2 GiB"
 _ASSUMED = {
     "symbols": "storage at a symbol plus a constant does not lie on the stack",
-    "lowcore": "the lowcore (0 to 8191) does not lie on the stack",
+    "lowcore": "the lowcore (0 to {lowcore}) does not lie on the stack",
     "pointers": "pointers from the caller or from storage do not point into the routine's own frame or its save area",
 }
 
@@ -49,7 +52,7 @@ def prove(
     `replay` no counterexample is run on the emulator, and all stay unconfirmed.
     """
     assert symbol.place is not None
-    teller = _Teller(file, symbol, image, contract, details)
+    teller = Teller(file, symbol, image, contract, details)
     code = Code(image)
     solver = Solver()
     try:
@@ -66,7 +69,7 @@ def prove(
     stated = [prop for prop in chosen if prop.states(contract)]
     decisions = [decider.decide(prop, run) for prop in stated]
     findings = [teller.stopped(path) for path in stops]
-    if not any(_possible(decider, path) for path in run.exits()):
+    if not any(possible(decider, path) for path in run.exits()):
         if not stops:
             findings.append(teller.trouble(Verdict.VACUOUS, "no start state reaches an exit", symbol.place))
         return teller.report(findings, paths)
@@ -74,6 +77,11 @@ def prove(
         if stops and decision.verdict is Verdict.PROVED:
             continue  # proved only for the paths that were not given up: no verdict
         findings += teller.decided(decision, symbol.place)
+    teller.pass_over(decisions)
+    if stated and not findings:
+        model = contract.handler.model if contract.handler else "none"
+        nothing = f"nothing of what was chosen is claimed of handler {model}"
+        findings.append(teller.trouble(Verdict.VACUOUS, nothing, symbol.place))
     if not stated:
         findings.append(teller.trouble(Verdict.VACUOUS, "the contract states none of these properties", symbol.place))
     return teller.report(findings, paths)
@@ -82,25 +90,26 @@ def prove(
 def crashed(file: str, image: Image, symbol: Symbol, contract: Contract, what: str) -> RoutineReport:
     """The report on a routine whose proof ended with a crash or a hang: an `error`, and nothing was executed."""
     assert symbol.place is not None
-    teller = _Teller(file, symbol, image, contract)
+    teller = Teller(file, symbol, image, contract)
     finding = teller.trouble(Verdict.ERROR, f"{file}: {symbol.name}: {what}", symbol.place)
     return teller.report([finding], ())
 
 
-def walk(image: Image, contract: Contract, entry: Place, decider: Decider) -> Iterable[Path]:
-    """All paths in all states of the patch sites; a state that changes nothing on the paths is walked once."""
-    sites = {place for site in contract.patches for place in patching.places(image, site)}
-    for patched, code in patching.states(image, contract):
-        paths = list(explore(code, contract, entry, patched, decider.feasible))
-        yield from paths
-        if not sites & {place for path in paths for place in (*path.places, *path.out_of_line)}:
-            return
+def walk(
+    image: Image, contract: Contract, entry: Place, decider: Decider, watch: Watch | None = None
+) -> Iterable[Path]:
+    """All paths in all states of the code that the kernel patches."""
+
+    def one(code: Code, choice: Patched) -> list[Path]:
+        return list(explore(code, contract, entry, choice, decider.feasible, watch))
+
+    return patching.every(image, contract, entry, one)
 
 
 def assumptions(contract: Contract, code: Code, entry: Place) -> tuple[Term, ...]:
     """The contract's `assume` as terms."""
-    state = entry_state(code.address(entry), Ranges(()))
-    moment = Moment(contract, code.symbol, state, History())
+    state = entry_state(code.address(entry), Ranges(()), code.mode)
+    moment = Moment(contract, code.symbol, state, History(entry=code.address(entry)))
     return tuple(_at_entry(expr, moment, state) for expr in contract.assume)
 
 
@@ -111,7 +120,7 @@ def _at_entry(expr: Expr, moment: Moment, _state: State) -> Term:
         raise Undecided(f"assumption {expr.text!r}: {problem}") from problem
 
 
-def _possible(decider: Decider, path: Path) -> bool:
+def possible(decider: Decider, path: Path) -> bool:
     """A path that was given up counts, unless it certainly cannot be taken."""
     try:
         return decider.reachable(path)
@@ -125,12 +134,12 @@ def _stops(paths: Iterable[Path], decider: Decider) -> list[Path]:
     for path in paths:
         if isinstance(end := path.end, Stop):
             key = (end.verdict, end.reason, end.at)
-            if key not in found and _possible(decider, path):
+            if key not in found and possible(decider, path):
                 found[key] = path
     return list(found.values())
 
 
-class _Teller:
+class Teller:
     """Turns decisions into findings with the words and addresses of one routine."""
 
     def __init__(self, file: str, symbol: Symbol, image: Image, contract: Contract, details: bool = False) -> None:
@@ -139,6 +148,7 @@ class _Teller:
         self.replay = True
         self.file, self.routine, self.symbol, self.image, self.contract = file, symbol.name, symbol, image, contract
         self.assumed = tuple(_assumed(contract))
+        self.passed_over: tuple[str, ...] = ()
 
     def trust(self, paths: Iterable[Path]) -> None:
         """Add to the assumptions what the paths took at its word."""
@@ -148,36 +158,45 @@ class _Teller:
         self, prop: str | None, verdict: Verdict, message: str, at: Place,
         counterexample: Counterexample | None = None, **details: str | None,
     ) -> Finding:  # fmt: skip
+        """A finding about this routine, at a place of it."""
         return Finding(
             self.file, self.routine, self.contract.name, prop, verdict, message, self.address(at),
             self.assumed, counterexample=counterexample, **details,
         )  # fmt: skip
 
     def address(self, place: Place) -> str:
+        """A place as reports write it: section+offset, or the virtual address of a linked image."""
         if not self.image.relocatable:
             return hex(place.offset)
         return f"{self.image.space_name(place.space)}+{place.offset:#x}"
 
     @cached_property
     def lines(self) -> Mapping[tuple[int, int], str]:
+        """FILE:LINE by place, from the object's line numbers."""
         return source_lines(self.image.path)
 
     def source(self, place: Place) -> str | None:
+        """FILE:LINE of an instruction, where the object has line numbers."""
         return self.lines.get((place.space, place.offset))
 
     def trouble(self, verdict: Verdict, message: str, at: Place) -> Finding:
+        """A finding about the routine as a whole."""
         return self.finding(None, verdict, message, at)
 
     def stopped(self, path: Path) -> Finding:
+        """The finding that a path was given up."""
         end = path.end
         assert isinstance(end, Stop)
         return self.finding(None, end.verdict, end.reason, end.at, path=path.describe())
 
     def decided(self, decision: Decision, entry: Place) -> Iterable[Finding]:
+        """The findings that a decision comes to."""
         prop = decision.property
         if decision.verdict is Verdict.PROVED:
             yield self.finding(prop.name, Verdict.PROVED, prop.proved, entry)
             return
+        if decision.inapplicable and not decision.failures:
+            return  # a remark says so
         if decision.verdict is Verdict.VACUOUS and not decision.failures:
             yield self.finding(prop.name, Verdict.VACUOUS, "no path reaches what this property speaks of", entry)
             return
@@ -185,6 +204,7 @@ class _Teller:
             yield self.failed(prop, failure)
 
     def failed(self, prop: Property, failure: Failure) -> Finding:
+        """The finding on an obligation that does not hold."""
         one = failure.obligation
         sentence = prop.refuted.format(what=one.what, claim=one.claim)
         parts = [failure.note or sentence, *([one.reason] if one.reason and not failure.note else [])]
@@ -224,6 +244,16 @@ class _Teller:
         known = [f"old.{name} is {text}" for name, text in self.contract.meaning.items() if name in words]
         return "; ".join(known) or None
 
+    def pass_over(self, decisions: Iterable[Decision]) -> None:
+        """Remark on the claims that say nothing of the chosen handler model: no verdict is given on them."""
+        model = self.contract.handler
+        self.passed_over = tuple(
+            f"{decision.property.name}: no verdict on {one.claim!r}: handler {model.model} leaves "
+            f"{', '.join(handlers.withheld(self.contract, one.when))} as it is"
+            for decision in decisions if model is not None
+            for one in decision.inapplicable
+        )  # fmt: skip
+
     def absent(self) -> Iterable[str]:
         """Patch sites of the contract that this object does not have: their states were not proved."""
         for site in self.contract.patches:
@@ -231,10 +261,12 @@ class _Teller:
                 yield f"no patch site {site.name} ({' or '.join(site.symbols)}) in this object"
 
     def report(self, findings: list[Finding], paths: Iterable[Path]) -> RoutineReport:
+        """The report on the routine, with what its paths executed."""
         paths = tuple(paths)
         executed = {place: path.code for path in paths for place in (*path.places, *path.out_of_line)}
         spans = _spans((place, code.fetch(place).length) for place, code in executed.items())
-        remarks = [*dict.fromkeys(remark for path in paths for remark in dead_loads(path)), *self.absent()]
+        remarks = [*dict.fromkeys(remark for path in paths for remark in dead_loads(path)), *self.absent(),
+                   *self.passed_over]  # fmt: skip
         found = RoutineReport(
             self.file, self.routine, self.contract.name, "", tuple(findings),
             tuple(self.span(*span) for span in spans), tuple(self.span(*span) for span in self.missing(spans)),
@@ -243,13 +275,15 @@ class _Teller:
         return self.drawn(found, paths) if self.details else found
 
     def drawn(self, found: RoutineReport, paths: tuple[Path, ...]) -> RoutineReport:
+        """The report with what is needed to draw the routine."""
         from verify.report import picture  # which needs networkx
 
         assert self.symbol.place is not None
-        code, blocks = picture.graph(Code(self.image), self.symbol.place, self.address)
+        code, blocks = picture.graph(Code(self.image, settled=True), self.symbol.place, self.address)
         return replace(found, code=code, blocks=blocks, frame=picture.frame(self.contract, paths, self.address))
 
     def span(self, first: Place, length: int) -> str:
+        """A range of bytes, as reports write it."""
         return f"{self.address(first)}..{first.offset + length:#x}"
 
     def missing(self, spans: list[tuple[Place, int]]) -> list[tuple[Place, int]]:
@@ -281,7 +315,7 @@ def _spans(pieces: Iterable[tuple[Place, int]]) -> list[tuple[Place, int]]:
 def _shown(failure: Failure) -> tuple[str | None, str | None]:
     """Expected and found: as terms, and their values in the counterexample."""
     one = failure.obligation
-    texts = [None if value is None else _words(value) for value in (one.expected, one.found)]
+    texts = [None if value is None else in_words(value) for value in (one.expected, one.found)]
     plain = [None if text is None else _NUMBERED.sub("", text) for text in texts]
     if plain[0] != plain[1]:  # the numbers of unknowns matter only where nothing else tells two apart
         texts = plain
@@ -291,8 +325,14 @@ def _shown(failure: Failure) -> tuple[str | None, str | None]:
     return expected, found
 
 
-def _words(value: Term) -> str:
-    if value is entry_psw_mask():
+def plain(text: str) -> str:
+    """A text without the numbers of unknowns."""
+    return _NUMBERED.sub("", text)
+
+
+def in_words(value: Term) -> str:
+    """A term for people, cut where it is long."""
+    if value is entry_psw_mask() or value is entry_psw_mask(MODE_31):
         return "old.psw.mask"
     text = show(value)
     return text if len(text) <= _LONGEST else text[:_LONGEST] + " .."
@@ -307,24 +347,20 @@ def _example(text: str | None, value: Term | None, failure: Failure) -> str | No
 def _assumed(contract: Contract) -> Iterable[str]:
     """The contract's own assumptions as sentences; the standing ones are in SOUNDNESS.md."""
     yield from (expr.text for expr in contract.assume)
-    yield from (_ASSUMED[kind] for kind in contract.separate)
+    last = MODES[contract.bits].lowcore - 1
+    yield from (_ASSUMED[kind].format(lowcore=last) for kind in contract.separate)
+    if contract.bits == 31:
+        yield _BELOW_2_GIB
+    yield from (f"the lowcore holds the code {raw.hex()} at {name}" for name, raw in contract.lowcore.items())
     if contract.calls:
         changed = ", ".join(contract.clobbers)
         yield f"a callee changes only {changed}, the condition code, its save area, what lies below r15 and storage " \
               "outside the stack, and returns"  # fmt: skip
+    yield from handlers.sentences(contract)
     for call in contract.calls:
-        if call.mutable:
-            yield f"{call.name} changes of the struct only {_fields(call.mutable)}"
-        if call.to is None:
+        if call.named:
+            through = " and ".join(f"{struct} at r{register}" for register, struct in call.into.items())
+            yield f"{call.name} ({', '.join(call.named)}) writes {through or 'nothing'} of the routine's frame"
+        yield from (f"{promise.text} when {call.name} returns" for promise in call.ensures)
+        if call.is_any:
             yield "no callee writes over registers that the routine saved in its frame"
-
-
-def _fields(names: tuple[str, ...]) -> str:
-    """`regs.gprs[2], .., regs.gprs[14]` is one range to a reader."""
-    plain = [name for name in names if "[" not in name]
-    arrays: dict[str, list[int]] = {}
-    for name in names:
-        base, _, index = name.partition("[")
-        if index:
-            arrays.setdefault(base, []).append(int(index[:-1]))
-    return ", ".join([*plain, *[f"{base}[{min(n)}..{max(n)}]" for base, n in arrays.items()]])

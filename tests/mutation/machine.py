@@ -339,10 +339,13 @@ class Machine:
         at = pc - CODE
         head = self.code[at : at + 6]
         self.executed.add(pc)
-        execute = head[0] == 0xC6 and not head[1] & 0x0F
-        if execute:
-            self.executed.add((pc + 2 * int.from_bytes(head[2:6], "big", signed=True)) & _NOWHERE)
+        target = self._executed(pc, head)
+        execute = target is not None
+        if target is not None:
+            self.executed.add(target)
         problem = None
+        # EPSW reads the condition code from where only a write of the PSW mask puts it.
+        self.uc.reg_write(_PSWM, self.uc.reg_read(_PSWM))
         try:
             self.uc.emu_start(pc, _NOWHERE, count=2 if execute else 1)
         except unicorn.UcError as error:
@@ -354,6 +357,15 @@ class Machine:
         if after != pc + length and not execute and _is_indirect(head):
             self.indirect.append(pc)
         return after
+
+    def _executed(self, pc: int, head: bytes) -> int | None:
+        """The address that EXRL or EX executes; None for any other instruction."""
+        if head[0] == 0xC6 and not head[1] & 0x0F:
+            return (pc + 2 * int.from_bytes(head[2:6], "big", signed=True)) & _NOWHERE
+        if head[0] == 0x44:
+            gprs = [0, *self.gprs()[1:]]  # register 0 as base or index is none
+            return (gprs[head[1] & 0xF] + gprs[head[2] >> 4] + ((head[2] & 0xF) << 8 | head[3])) & _NOWHERE
+        return None
 
     def _stored(self, uc: unicorn.Uc, _kind: int, address: int, size: int, _value: int, _data: object) -> None:
         self.writes.append((address, size, uc.reg_read(_R15)))

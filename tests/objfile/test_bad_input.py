@@ -37,6 +37,8 @@ SMALL = elf.build(
      Sym("g", 3, 0, elf.FUNC, elf.GLOBAL, 2), Sym(".data", 2, 0, elf.SECTION, elf.LOCAL)],
 )  # fmt: skip
 
+SMALL_31 = (ROOT / "trampolines/mcount31-ftrace_caller.o").read_bytes()
+
 
 def changed(data: bytes, offset: int, value: bytes) -> bytes:
     return data[:offset] + value + data[offset + len(value) :]
@@ -51,6 +53,11 @@ def header(kind: int = 1, machine: int = 22, wide: int = 2, order: int = 2) -> b
 def sections_of(data: bytes) -> int:
     """Where the section headers start."""
     return int(struct.unpack_from(">Q", data, 40)[0])
+
+
+def sections_of_31(data: bytes) -> int:
+    """The same in an object for 31-bit code."""
+    return int(struct.unpack_from(">I", data, 32)[0])
 
 
 def section(data: bytes, number: int, offset: int, value: bytes) -> bytes:
@@ -81,7 +88,13 @@ INPUTS: dict[str, tuple[bytes | None, str]] = {
     "AArch64": (header(machine=183, order=1), "AArch64"),
     "PowerPC": (header(machine=21), "PowerPC"),
     "unknown machine": (header(machine=0x1234), "machine 4660"),
-    "31-bit": (header(wide=1), "31-bit"),
+    "31-bit without sections": (header(wide=1), "no section headers"),
+    "31-bit x86": (header(machine=3, wide=1, order=1), "is for 32-bit x86, not for s390x"),
+    "31-bit, little-endian": (header(wide=1, order=1), "little-endian"),
+    "31-bit, cut short": (SMALL_31[: len(SMALL_31) - 100], "cut short"),
+    "31-bit, half a header": (SMALL_31[:51], "cut short inside the ELF header"),
+    "31-bit, section beyond the end": (
+        changed(SMALL_31, sections_of_31(SMALL_31) + 40 + 20, b"\0\xff\0\0"), "section 1 reaches beyond the end"),
     "little-endian": (header(order=1), "little-endian"),
     "core dump": (changed(SMALL, 16, b"\0\4"), "core"),
     "no type": (changed(SMALL, 16, b"\0\0"), "neither"),
@@ -137,7 +150,7 @@ def test_an_unusable_input_is_one_sentence_and_exit_code_2(name: str, tmp_path: 
         assert shown.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("name", ["missing", "empty", "text", "x86-64", "31-bit", "magic only", "no symbols"])
+@pytest.mark.parametrize("name", ["missing", "empty", "text", "x86-64", "31-bit x86", "magic only", "no symbols"])
 def test_the_real_command_prints_no_traceback(name: str, tmp_path: Path) -> None:
     data, words = INPUTS[name]
     path = tmp_path / "input.o"

@@ -145,15 +145,22 @@ class Linked:
         """Put the code into storage, as the kernel has patched it on these paths."""
         machine = self.machine
         machine.load([])
-        for place, patch in code.patches.items():
-            at, raw = machine.bases[place.space] + place.offset, patch.raw
+        for patch in code.patches:
+            at = machine.bases[patch.at.space] + patch.at.offset
+            for distance, byte in enumerate(patch.raw):
+                if byte is not None:
+                    machine.poke_code(at + distance, bytes([byte]))
             if patch.operand is not None:
-                insn = decode(raw)
-                assert insn is not None
-                assert insn.format.relative is not None
-                distance = (machine.address(patch.operand) - at) // 2
-                raw = encode(insn.spec, {**insn.fields, insn.format.relative: distance})
-            machine.poke_code(at, raw)
+                self._aim(at, len(patch.raw), patch.operand)
+
+    def _aim(self, at: int, length: int, symbol: str) -> None:
+        """Put the distance to a symbol into the instruction at an address."""
+        machine = self.machine
+        insn = decode(machine.read_bytes(at, length))
+        assert insn is not None
+        assert insn.format.relative is not None
+        distance = (machine.address(symbol) - at) // 2
+        machine.poke_code(at, encode(insn.spec, {**insn.fields, insn.format.relative: distance}))
 
 
 def name_of(symbol: Term) -> str:
@@ -276,6 +283,8 @@ class Replay:
         """Storage outside the stack becomes anything: another CPU, or a callee, may write it."""
         for base, size in _OUTSIDE:
             self.machine.fill(self.rng, base, base + size)
+            for at, raw in self.path.code.fixed.items():  # but not what the contract says that the lowcore holds
+                self.machine.write(at, int.from_bytes(raw, "big"), len(raw))
             self._outside[base] = bytearray(self.machine.read_bytes(base, size))
 
     # On the way

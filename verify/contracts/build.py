@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from verify.contracts import sites
 from verify.contracts.expr import Expr, ExprError, Kind, expand, parse
 from verify.contracts.layout import Layout, load_layout
+from verify.contracts.measured import Measured
 from verify.contracts.registers import RegisterError, registers
 from verify.contracts.schema import Call, Claim, Contract, Handed, PatchSite, SupervisorCall
 from verify.contracts.source import Source, Table
@@ -27,19 +29,20 @@ CLAIMED = (
     "redirect-entry",
     "regs-honoured",
     "return-value",
+    "mode-preserved",
 )
-PATCHED = ("BRC", "BRAS")
 
 _NESTED = {
-    "call": ("to", "when", "arguments", "mutable", "returns", "replaces", "patch"),
-    "patch": ("at", "assembled", "on"),
+    "call": ("to", "when", "arguments", "mutable", "returns", "replaces", "patch", "named",
+             "requires", "ensures", "into", "leaves"),
+    "patch": ("at", "states", "written"),
     "struct": ("type", "complete"),
 }
 _SUPERVISOR = ("allowed", "clobbers", "refuses")
-_MACHINE = re.compile(r"^(?:old\.)?(?:r(?:\d|1[0-5])|cc|psw\.mask|f(?:\d|1[0-5]))$|^pc$")
+_MACHINE = re.compile(r"^(?:old\.)?(?:r(?:\d|1[0-5])|cc|psw\.mask|f(?:\d|1[0-5])|pc)$")
 
 
-def build(root: Path, name: str, sources: list[Source], table: Table, layout: str | None) -> Contract:
+def build(root: Path, name: str, sources: list[Source], table: Table, layout: str | Measured | None) -> Contract:
     """The contract of a merged table; `sources` are its file and those it extends. Raises ContractError."""
     return _Builder(root, name, sources, table, layout).contract()
 
@@ -47,13 +50,17 @@ def build(root: Path, name: str, sources: list[Source], table: Table, layout: st
 class _Builder:
     """Turns one merged table into a Contract; keeps the sources to say where a mistake stands."""
 
-    def __init__(self, root: Path, name: str, sources: list[Source], table: Table, layout: str | None) -> None:
+    def __init__(
+        self, root: Path, name: str, sources: list[Source], table: Table, layout: str | Measured | None
+    ) -> None:
         self.name, self.sources, self.table = name, sources, table
         own = self.typed(table, "layout", str, None)
         if own is None:
             raise self.error("a contract must name its layout", "layout")
         self.layout: Layout = load_layout(root, own)
-        if layout is not None:  # other structs, but the constants belong to the protocol
+        if isinstance(layout, Measured):
+            self.layout = layout.over(self.layout)
+        elif layout is not None:  # other structs, but the constants belong to the protocol
             self.layout = replace(load_layout(root, layout), constants=self.layout.constants)
         self.values: dict[str, Expr] = {}
 
@@ -142,6 +149,10 @@ class _Builder:
             return None
         if head == "const":
             return None if rest in self.layout.constants else f"layout {self.layout.name} has no constant {rest!r}"
+        if head == "given":
+            return None if rest in self.table.get("given", {}) else f"{rest!r} is not among [given]"
+        if head in calls and rest in calls[head].get("leaves", {}):
+            return None
         if head in calls and rest == "result":
             return None if calls[head].get("returns") else f"call {head!r} returns nothing"
         struct = self.table.get("struct", {}).get(head, {}).get("type", head)
@@ -213,10 +224,11 @@ class _Builder:
             values=self.values,
             calls=tuple(self.calls()),
             patches=tuple(self.patches()),
+            lowcore=self.lowcore(),
             handed=self.handed(),
             early=self.statement(early, "when"),
             early_claims=self.claims(self.typed(early, "claims", dict, {})),
-            preserves=self.register_list("preserves"),
+            preserves=self.preserved(),
             vector=self.register_list("vector") if "vector" in table else None,
             mode=self.chosen("mode", MODE_ITEMS) if "mode" in table else None,
             unwind=self.unwind(),
@@ -225,7 +237,15 @@ class _Builder:
             arch=self.arch(),
             stale=self.register_list("stale") if "stale" in table else None,
             claims=self.claims(self.typed(table, "claims", dict, {})),
+            given=self.given(),
         )
+
+    def preserved(self) -> tuple[str, ...]:
+        """`preserves` without the registers of `scratch`, in which a routine may leave anything."""
+        kept, scratch = self.register_list("preserves"), set(registers(self.register_list("scratch")))
+        if not scratch:
+            return kept
+        return tuple(f"{kind}{number}" for kind, number in registers(kept) if (kind, number) not in scratch)
 
     def arch(self) -> str | None:
         name: str | None = self.typed(self.table, "arch", str, None)
@@ -248,7 +268,8 @@ class _Builder:
         return SupervisorCall(clobbers, tuple(refuses))
 
     def variables(self) -> dict[str, int]:
-        sizes = {"pointer": 8, "long": 8, "int": 4}
+        word = self.layout.word
+        sizes = {"pointer": word, "long": word, "int": 4}
         found = {}
         for name, kind in self.typed(self.table, "variables", dict, {}).items():
             if kind not in sizes:
@@ -278,16 +299,58 @@ class _Builder:
                 arguments[kinds] = self.expr(text, f"call.{name}", register, kind=None)
             yield Call(
                 name=name,
-                to=self.callee(body.get("to"), name),
+                to=self.callee(body, name),
                 arguments=arguments,
                 when=self.statement(body, "when"),
                 mutable=tuple(self.mutable(body, name)),
                 returns=self.typed(body, "returns", bool, False),
                 replaces=self.replaced(body),
                 patch=self.patch_of(body),
+                named=self.strings(body, "named"),
+                requires=tuple(self.statements(body, "requires", name)),
+                ensures=tuple(self.statements(body, "ensures", name)),
+                into=self.into(body, name),
+                leaves=self.leaves(body, name),
             )
 
-    def callee(self, text: Any, call: str) -> Expr | None:
+    def statements(self, body: Mapping[str, Any], key: str, call: str) -> Iterable[Expr]:
+        for pattern in self.strings(body, key):
+            for (text,) in self.expanded(pattern, where=(f"call.{call}", key)):
+                yield self.expr(text, f"call.{call}", key, kind=Kind.STATEMENT, written=pattern)
+
+    def into(self, body: Mapping[str, Any], call: str) -> dict[int, str]:
+        found = {}
+        for register, struct in self.typed(body, "into", dict, {}).items():
+            if struct not in self.layout.structs:
+                reason = f"layout {self.layout.name} has no struct {struct!r}"
+                raise self.error(reason, f"call.{call}", "into", register)
+            found[self.parsed_register(register, call)] = struct
+        return found
+
+    def leaves(self, body: Mapping[str, Any], call: str) -> dict[str, str]:
+        found = {}
+        for name, field in self.typed(body, "leaves", dict, {}).items():
+            struct, _, inside = str(field).partition(".")
+            if struct != "stack_frame" or self.field_complaint(struct, inside):
+                raise self.error(f"{field!r} is no field of the save area", f"call.{call}", "leaves", name)
+            found[name] = field
+        return found
+
+    def given(self) -> dict[str, int | None]:
+        """Names to numbers that the contract has unless told; None where it must be told."""
+        found: dict[str, int | None] = {}
+        for name, value in self.typed(self.table, "given", dict, {}).items():
+            if isinstance(value, bool) or not isinstance(value, int | str):
+                raise self.error(f"{name!r} must say what it is, or be the number it is unless told", "given", name)
+            found[name] = None if isinstance(value, str) else value
+        return found
+
+    def callee(self, body: Mapping[str, Any], call: str) -> Expr | None:
+        text = body.get("to")
+        if "named" in body:
+            if text is not None:
+                raise self.error("a call is known by 'to' or by 'named', not by both", f"call.{call}", "named")
+            return None
         return None if text == "any" else self.expr(text, f"call.{call}", "to", kind=Kind.NUMBER)
 
     def replaced(self, body: Mapping[str, Any]) -> str | None:
@@ -323,17 +386,31 @@ class _Builder:
 
     def patches(self) -> Iterable[PatchSite]:
         for name, body in self.typed(self.table, "patch", dict, {}).items():
-            on = self.typed(body, "on", str, "nop")
-            assembled = self.typed(body, "assembled", str, "")
-            if assembled not in PATCHED:
-                raise self.error(f"{assembled!r} is no instruction that is patched; known: {', '.join(PATCHED)}",
-                                 f"patch.{name}", "assembled", text=_quoted(assembled))  # fmt: skip
-            yield PatchSite(
-                name,
-                self.strings(body, "at"),
-                assembled,
-                None if on == "nop" else on,
-            )
+            where = f"patch.{name}"
+            states = []
+            for text in self.strings(body, "states"):
+                try:
+                    states.append(sites.state(text))
+                except sites.SiteError as problem:
+                    raise self.error(str(problem), where, "states", text=_quoted(text)) from problem
+            if len(states) < 2 or [one.changes for one in states].index(False) or sum(not s.changes for s in states) > 1:
+                raise self.error("'states' must begin with \"as assembled\" and list another one", where, "states")
+            try:
+                writing = sites.writing(body.get("written"))
+            except sites.SiteError as problem:
+                raise self.error(f"'written': {problem}", where, "written") from problem
+            yield PatchSite(name, self.strings(body, "at"), tuple(states), writing)
+
+    def lowcore(self) -> dict[str, bytes]:
+        """The code that the lowcore holds, by the field that it stands in."""
+        found = {}
+        for field, text in self.typed(self.table, "lowcore", dict, {}).items():
+            if "lowcore" not in self.layout.structs or self.field_complaint("lowcore", field):
+                raise self.error(f"layout {self.layout.name} has no 'lowcore.{field}'", "lowcore", field)
+            if not (isinstance(text, str) and re.fullmatch(r"(?:[0-9a-f]{4})+", text)):
+                raise self.error(f"{text!r} must be code in hexadecimal digits", "lowcore", field)
+            found[field] = bytes.fromhex(text)
+        return found
 
     def handed(self) -> Handed | None:
         structs = self.typed(self.table, "struct", dict, {})
@@ -348,7 +425,7 @@ class _Builder:
                 complaint = self.field_complaint(type_name, field)
                 if complaint:
                     raise self.error(complaint, *where)
-                complete.append((field, self.expr(value, *where, kind=Kind.NUMBER, written=value_pattern)))
+                complete.append((field, self.expr(value, *where, kind=None, written=value_pattern)))
         return Handed(name, type_name, tuple(complete))
 
     def claims(self, table: Mapping[str, Any]) -> dict[str, tuple[Claim, ...]]:

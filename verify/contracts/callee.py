@@ -9,25 +9,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from verify.contracts import handlers
 from verify.contracts.registers import registers
 from verify.contracts.schema import Call, Contract
 from verify.errors import Undecided, Unsupported
-from verify.machine.state import OLD_R15, State, entry_register
-from verify.machine.term import Origin, Term, concat, const, extract, leaf, offset_from
+from verify.machine.mode import Mode
+from verify.machine.state import State
+from verify.machine.term import Origin, Term, concat, const, extract, leaf
 
 _RESULT_REGISTER = 2
 SUPERVISOR = "a supervisor call returns once, to the next instruction, and changes only {}, the condition code, what " \
              "lies below r15 and the storage that its arguments designate"  # fmt: skip
+# Vector registers of which bytes 0-7 alone are call-saved, by the addressing mode (psABI, "Registers").
+_SAVED_HALVES = {64: range(8, 16), 31: (4, 6)}
 _ARGUMENTS = range(7)  # r2-r6, and r0, r1 for a static chain or a parameter block
 _SUPERVISOR_ARGUMENTS = range(8)
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What a call left behind: its result, and the new contents of the struct's mutable fields."""
+    """What a call left behind: its result, the struct's mutable fields, and what its caller's save area holds."""
 
     result: Term | None
     fields: dict[str, Term]
+    left: dict[str, Term]
 
 
 def call(contract: Contract, spec: Call, state: State, struct: Term | None) -> Effect:
@@ -35,17 +40,41 @@ def call(contract: Contract, spec: Call, state: State, struct: Term | None) -> E
     sp = state.sp
     if sp is None:
         raise Undecided(f"call of {spec.name} with a stack pointer that is not r15 at entry plus a constant")
-    if spec.to is None:
+    if spec.is_any:
         state.stack.forget_caller()
         if state.stack.escaped or _escapes(state, sp):  # an earlier callee may have kept the address
             _give_up_locals(contract, state, sp + contract.layout.structs["stack_frame"].size)
+    _write_through(contract, spec, state)
     _clobber_registers(contract, spec, state)
     _clobber_stack(contract, spec, state, sp)
+    left = _leave(contract, spec, state, sp)
     result = None
     if spec.returns:
-        result = state.fresh(f"{spec.name}.result", 64, Origin.RESULT)
-        state.gpr[_RESULT_REGISTER] = result
-    return Effect(result, _change_fields(contract, spec, state, struct))
+        result = state.fresh(f"{spec.name}.result", state.mode.word, Origin.RESULT)
+        state.set_seen(_RESULT_REGISTER, result)
+    return Effect(result, _change_fields(contract, spec, state, struct), left)
+
+
+def _write_through(contract: Contract, spec: Call, state: State) -> None:
+    """The structs that the callee may write through its arguments; call-abi says whether they lie where they may."""
+    for register, struct in spec.into.items():
+        first = state.mode.offset(state.gpr[register])
+        if first is None:
+            raise Undecided(f"r{register} at the call of {spec.name} is not on the stack: {state.gpr[register]}")
+        state.fresh_count += 1
+        written = range(first, first + contract.layout.structs[struct].size)
+        state.stack.havoc(written, f"after {spec.name}#{state.fresh_count}")
+
+
+def _leave(contract: Contract, spec: Call, state: State, sp: int) -> dict[str, Term]:
+    """What the callee leaves in the save area for its caller to see."""
+    left = {}
+    for name, slot in spec.leaves.items():
+        first, end = contract.offset(slot)
+        value = state.fresh(f"{spec.name}.{name}", 8 * (end - first), Origin.RESULT)
+        state.stack.write(sp + first, value, sp)
+        left[f"{spec.name}.{name}"] = value
+    return left
 
 
 def supervisor_call(contract: Contract, number: int, state: State) -> str:
@@ -60,7 +89,7 @@ def supervisor_call(contract: Contract, number: int, state: State) -> str:
         raise Unsupported("svc: the contract describes no supervisor call")
     if sp is None:
         raise Undecided("svc with a stack pointer that is not r15 at entry plus a constant")
-    called = const(number, 64) if number else state.gpr[1]
+    called = const(number, 64) if number else state.seen(1)
     if called.is_const and called.value in effect.refuses:
         raise Unsupported(f"svc: the contract refuses supervisor call {called.value}, which does not just return")
     if not called.is_const:
@@ -69,7 +98,8 @@ def supervisor_call(contract: Contract, number: int, state: State) -> str:
     if state.stack.escaped or _escapes(state, sp, _SUPERVISOR_ARGUMENTS):
         _give_up_locals(contract, state, sp)
     for _, register in registers(effect.clobbers):
-        state.gpr[register] = state.fresh(f"r{register} after svc {called.value}", 64, Origin.RESULT)
+        state.set_seen(register, state.fresh(f"r{register} after svc {called.value}", state.mode.word, Origin.RESULT))
+    _clobber_high_words(state, f"svc {called.value}")
     state.set_cc(state.fresh(f"cc after svc {called.value}", 2, Origin.CLOBBERED))
     state.stack.drop_below(sp)
     return SUPERVISOR.format(", ".join(effect.clobbers))
@@ -77,10 +107,11 @@ def supervisor_call(contract: Contract, number: int, state: State) -> str:
 
 def _clobber_registers(contract: Contract, spec: Call, state: State) -> None:
     vector = False
+    _clobber_high_words(state, spec.name)
     for kind, number in registers(contract.clobbers):
         name = f"{kind}{number} after {spec.name}"
         if kind == "r":
-            state.gpr[number] = state.fresh(name, 64, Origin.CLOBBERED)
+            state.set_seen(number, state.fresh(name, state.mode.word, Origin.CLOBBERED))
         elif kind == "a":
             state.access[number] = state.fresh(name, 32, Origin.CLOBBERED)
         else:
@@ -89,13 +120,21 @@ def _clobber_registers(contract: Contract, spec: Call, state: State) -> None:
         if kind == "v":
             state.vector[2 * number + 1] = state.fresh(f"{name}, right half", 64, Origin.CLOBBERED)
     if vector:
-        for number in range(8, 16):  # "only bytes 0-7 of v8-v15 are call-saved" (psABI, "Registers")
+        for number in _SAVED_HALVES[state.mode.bits]:
             name = f"v{number} after {spec.name}, right half"
             state.vector[2 * number + 1] = state.fresh(name, 64, Origin.CLOBBERED)
         # code that computes in floating point sets the FPC's flags and DXC, bits 8-23
         flags = state.fresh(f"fpc flags after {spec.name}", 16, Origin.CLOBBERED)
         state.fpc = concat(extract(state.fpc, 31, 24), flags, extract(state.fpc, 7, 0))
     state.set_cc(state.fresh(f"cc after {spec.name}", 2, Origin.CLOBBERED))
+
+
+def _clobber_high_words(state: State, name: str) -> None:
+    """Bits 0-31 of all general registers after 31-bit code ran: no rule of its ABI speaks of them."""
+    if state.mode.narrow:
+        for number, register in enumerate(state.gpr):
+            high = state.fresh(f"r{number} after {name}, bits 0-31", 32, Origin.CLOBBERED)
+            state.gpr[number] = concat(high, state.mode.seen(register))
 
 
 def _clobber_stack(contract: Contract, spec: Call, state: State, sp: int) -> None:
@@ -110,31 +149,37 @@ def _clobber_stack(contract: Contract, spec: Call, state: State, sp: int) -> Non
 def _change_fields(contract: Contract, spec: Call, state: State, struct: Term | None) -> dict[str, Term]:
     handed = contract.handed
     fields: dict[str, Term] = {}
-    if handed is None or struct is None or not spec.mutable:
+    if handed is None or struct is None or not (spec.mutable or spec.kept):
         return fields
-    base = offset_from(struct, OLD_R15)
+    base = state.mode.offset(struct)
     if base is None:
         raise Undecided(f"the address of {handed.name} handed to {spec.name} is not on the stack: {struct}")
+    known = contract.layout.structs[handed.type]
     for path in spec.mutable:
-        field = contract.layout.structs[handed.type].field(path.removeprefix(f"{handed.name}."))
+        field = known.field(path.removeprefix(f"{handed.name}."))
         value = state.fresh(path, 8 * field.size, Origin.FIELD)
         state.stack.write(base + field.at, value, state.sp)
         fields[path] = value
+    state.conditions += handlers.left_behind(contract, fields)
+    for path in spec.kept:  # as the callee found it: what the routine does to the struct later is another matter
+        field = known.field(path.removeprefix(f"{handed.name}."))
+        fields[path] = state.stack.read(base + field.at, field.size, state.sp)
     return fields
 
 
 def _escapes(state: State, sp: int, arguments: range = _ARGUMENTS) -> bool:
     """Whether an address in the routine's own frame may be known to the callee."""
-    if any(OLD_R15 in state.gpr[number].leaves() for number in arguments):
+    r15 = state.mode.r15
+    if any(r15 in state.seen(number).leaves() for number in arguments):
         return True
     return any(
-        OLD_R15 in store.value.leaves() and store.value is not OLD_R15 and not _is_chain(store.value, sp)
+        r15 in store.value.leaves() and store.value is not r15 and not _is_chain(state.mode, store.value, sp)
         for store in state.stores
     )
 
 
-def _is_chain(value: Term, sp: int) -> bool:
-    offset = offset_from(value, OLD_R15)
+def _is_chain(mode: Mode, value: Term, sp: int) -> bool:
+    offset = mode.offset(value)
     return offset is not None and offset <= sp
 
 
@@ -144,7 +189,7 @@ def _give_up_locals(contract: Contract, state: State, lowest: int) -> None:
     Slots that save registers are kept: that a callee does not overwrite saved registers through such an address is an
     assumption of the contract.
     """
-    saved = set(_entry_values(contract))
+    saved = set(_entry_values(contract, state.mode))
     stack = state.stack
     for offset in [o for o, (value, _) in stack.bytes.items() if lowest <= o and value not in saved]:
         del stack.bytes[offset]
@@ -152,8 +197,8 @@ def _give_up_locals(contract: Contract, state: State, lowest: int) -> None:
     stack.generation += 1
 
 
-def _entry_values(contract: Contract) -> list[Term]:
-    found = [OLD_R15, entry_register(14)]
+def _entry_values(contract: Contract, mode: Mode) -> list[Term]:
+    found = [mode.r15, mode.entry(14)]
     for kind, number in registers(contract.preserves):
-        found.append(entry_register(number) if kind == "r" else leaf(f"old.v{number}.left", 64, Origin.ENTRY))
+        found.append(mode.entry(number) if kind == "r" else leaf(f"old.v{number}.left", 64, Origin.ENTRY))
     return found

@@ -2,7 +2,8 @@
 
 A layout file holds tables of structs. Fields are `name = offset`, or `name = { at, size, count }`, in bytes; `size`
 of the table is the size of the struct; a range of bytes is `name = [first, end]`. `[const]` holds the kernel's
-constants.
+constants. `word` is the size of a register and an address in bytes, 8 unless the layout (or what it extends) says 4:
+then it is for 31-bit code, and fields are of 4 bytes unless they say otherwise.
 """
 
 from __future__ import annotations
@@ -57,21 +58,25 @@ class Layout:
     structs: Mapping[str, Struct]
     constants: Mapping[str, int]
     path: Path
+    word: int = _WORD
 
 
 def load_layout(root: Path, name: str) -> Layout:
     """Load models/layouts/NAME.toml. Raises ContractError."""
     source, table = _resolve(root, name, ())
+    word = table.get("word", _WORD)
+    if word not in (4, _WORD):
+        raise source.error(f"a word has 4 or {_WORD} bytes, not {word!r}", "word")
     structs = {}
     for key, body in table.items():
-        if key in ("summary", "source", "extends", "const"):
+        if key in ("summary", "source", "extends", "const", "word"):
             continue
-        structs[key] = _struct(source, key, body)
+        structs[key] = _struct(source, key, body, word)
     named = table.get("const", {})
     if not isinstance(named, dict):
         raise source.error("'const' must be a table of numbers", "const")
     constants = {key: _number(source, value, "const", key) for key, value in named.items()}
-    return Layout(name, str(table.get("summary", "")), structs, constants, source.path)
+    return Layout(name, str(table.get("summary", "")), structs, constants, source.path, word)
 
 
 def _resolve(root: Path, name: str, seen: tuple[str, ...]) -> tuple[Source, dict[str, Any]]:
@@ -94,7 +99,7 @@ def _resolve(root: Path, name: str, seen: tuple[str, ...]) -> tuple[Source, dict
     return source, table
 
 
-def _struct(source: Source, name: str, body: Any) -> Struct:
+def _struct(source: Source, name: str, body: Any, word: int) -> Struct:
     if not isinstance(body, dict):
         raise source.error(f"{name!r} must be a table of fields", name)
     fields: dict[str, Field] = {}
@@ -109,9 +114,9 @@ def _struct(source: Source, name: str, body: Any) -> Struct:
             if "at" not in value:
                 raise source.error(f"field {key!r} of struct {name!r} has no 'at'", name, key)
             numbers = {part: _number(source, number, name, key) for part, number in value.items()}
-            fields[key] = Field(numbers["at"], numbers.get("size", _WORD), numbers.get("count", 1))
+            fields[key] = Field(numbers["at"], numbers.get("size", word), numbers.get("count", 1))
         else:
-            fields[key] = Field(_number(source, value, name, key))
+            fields[key] = Field(_number(source, value, name, key), word)
     if "size" not in body:
         raise source.error(f"struct {name!r} has no size", name)
     struct = Struct(name, _number(source, body["size"], name, "size"), fields, ranges)

@@ -6,11 +6,12 @@ Each field says what a kernel engineer states about one protocol. What a contrac
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from verify.contracts.expr import Expr
 from verify.contracts.layout import Layout
+from verify.contracts.sites import SiteState, Writing
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,13 @@ class Call:
     `to` is None where any callee is allowed. `argument` maps a register number to what it must hold. `mutable` are
     the fields of the struct handed out that the callee may change. `returns` says whether r2 is a result;
     `replaces` names the value or struct field that the result takes the place of.
+
+    A call may also be known by the callee's name (`named`, patterns as of a shell), and then be made any number of
+    times. `requires` are statements that must hold at the call, `ensures` what is assumed when it returns. The callee
+    may write through the pointer in a register, into a struct in the routine's frame (`into`: register number to
+    struct); `leaves` are fields of its caller's save area that it leaves something in, by the name that has here.
+
+    `kept` are fields that the contract calls mutable and a handler model leaves alone.
     """
 
     name: str
@@ -38,6 +46,17 @@ class Call:
     returns: bool
     replaces: str | None
     patch: str | None
+    named: tuple[str, ...] = ()
+    requires: tuple[Expr, ...] = ()
+    ensures: tuple[Expr, ...] = ()
+    into: Mapping[int, str] = field(default_factory=dict)
+    leaves: Mapping[str, str] = field(default_factory=dict)
+    kept: tuple[str, ...] = ()
+
+    @property
+    def is_any(self) -> bool:
+        """Whether this stands for any callee at all."""
+        return self.to is None and not self.named
 
 
 @dataclass(frozen=True)
@@ -54,25 +73,42 @@ class SupervisorCall:
 
 @dataclass(frozen=True)
 class PatchSite:
-    """Code that the kernel patches at run time: the symbol it stands at, as assembled and when switched on.
+    """Code that the kernel patches at run time: the symbols it stands at, what may stand there, how it is written.
 
-    `assembled` is the mnemonic that must stand there. Switched on it becomes a no-operation (`on` is None), or a
-    `bras` to the symbol `on`.
+    The first state is the code as assembled; in every other one the site is switched on.
     """
 
     name: str
     symbols: tuple[str, ...]
-    assembled: str
-    on: str | None
+    states: tuple[SiteState, ...]
+    writing: Writing
 
 
 @dataclass(frozen=True)
 class Handed:
-    """The struct that the handler gets: its type in the layout, and what each listed field must hold then."""
+    """The struct that the handler gets: its type in the layout, and what each listed field must hold then.
+
+    A statement in place of a value is a condition that the field must meet, for fields that are filled in in part.
+    """
 
     name: str
     type: str
     complete: tuple[tuple[str, Expr], ...]
+
+
+@dataclass(frozen=True)
+class Narrowing:
+    """What a handler model (`verify prove --handler`) left of what the contract lets a callee change.
+
+    `changes` may still change; `withheld` may not, though the contract lets it. `beyond` are fields that the model
+    changes and the contract does not let it. `sets` holds of the changed fields when a callee returns.
+    """
+
+    model: str
+    changes: tuple[str, ...]
+    withheld: tuple[str, ...]
+    beyond: tuple[str, ...]
+    sets: tuple[Expr, ...]
 
 
 @dataclass(frozen=True)
@@ -99,6 +135,7 @@ class Contract:
     values: Mapping[str, Expr]
     calls: tuple[Call, ...]
     patches: tuple[PatchSite, ...]
+    lowcore: Mapping[str, bytes]
     handed: Handed | None
     early: Expr | None
     early_claims: Mapping[str, tuple[Claim, ...]]
@@ -111,6 +148,13 @@ class Contract:
     arch: str | None
     stale: tuple[str, ...] | None
     claims: Mapping[str, tuple[Claim, ...]]
+    handler: Narrowing | None = None
+    given: Mapping[str, int | None] = field(default_factory=dict)
+
+    @property
+    def bits(self) -> int:
+        """The addressing mode of the code that it is for, 31 or 64: what the layout's word says."""
+        return 31 if self.layout.word == 4 else 64
 
     def offset(self, name: str) -> tuple[int, int]:
         """First byte and end of a range or field of the layout, by its dotted name. Raises KeyError."""

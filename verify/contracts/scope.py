@@ -2,39 +2,58 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from verify.contracts.expr import Expr, Undefined
 from verify.contracts.schema import Contract
 from verify.machine import psw
-from verify.machine.state import OLD_R15, State, entry_psw_mask, entry_register
+from verify.machine.state import Load, State, Store, entry_psw_mask, entry_register
 from verify.machine.storage import initial
-from verify.machine.term import TRUE, Origin, Term, boolean, const, leaf, offset_from, or_, split
+from verify.machine.term import (
+    TRUE,
+    Origin,
+    Term,
+    and_,
+    boolean,
+    const,
+    leaf,
+    neg,
+    not_,
+    or_,
+    split,
+    sub,
+    ule,
+)
 from verify.semantics import cc
-
-_WORD = 8
-
 
 @dataclass(frozen=True)
 class History:
-    """What happened before a moment: results of the calls made, the struct handed out, values that were replaced."""
+    """What happened before a moment: results of the calls made, the struct handed out, values that were replaced.
+
+    `entry` is the address of the routine's first instruction; `left` is what callees left in their caller's save area.
+    """
 
     results: Mapping[str, Term | None] = field(default_factory=dict)
     struct: Term | None = None
     fields: Mapping[str, Term] = field(default_factory=dict)
+    entry: Term | None = None
+    left: Mapping[str, Term] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Moment:
-    """Gives the names of a contract their terms. `picks` chooses, for each variable, one of its reads."""
+    """Gives the names of a contract their terms. `picks` chooses one of its reads for each variable and address.
+
+    `fresh` collects what must be so that those reads of storage are not of what the routine itself has stored there.
+    """
 
     contract: Contract
     symbol: Callable[[str], Term]
     state: State
     history: History
-    picks: Mapping[str, Term] = field(default_factory=dict)
+    picks: Mapping[str | Term, Term] = field(default_factory=dict)
+    fresh: list[Term] = field(default_factory=list)
 
     # Whole expressions
 
@@ -42,31 +61,31 @@ class Moment:
         """The Bool of an expression, true if it is so for some read of each variable in it. Raises Undefined."""
         return self.for_some_read(expr, lambda value: value)
 
+    def may_hold(self, expr: Expr) -> Term:
+        """As `holds`, but true also where a read may be of what the routine itself stored: for what is assumed."""
+        return or_(*[or_(value, not_(and_(*fresh))) for value, fresh in self._for_each_read(expr)])
+
     def for_some_read(self, expr: Expr, build: Callable[[Term], Term]) -> Term:
         """`build(expr)` for some read of each variable: another CPU may change it between two reads."""
-        names = sorted(self._variables(expr))
-        reads = [self._reads(name) for name in names]
-        for name, found in zip(names, reads, strict=True):
-            if not found:
-                raise Undefined(f"{name} is never read on this path")
-        choices = [
-            build(expr.term(replace(self, picks=dict(zip(names, chosen, strict=True)))))
-            for chosen in itertools.product(*reads)
-        ]
+        choices = [and_(build(value), *fresh) for value, fresh in self._for_each_read(expr)]
         return choices[0] if len(choices) == 1 else or_(*choices)
 
     def first(self, expr: Expr) -> Term:
         """The expression for the first read of each variable: what to print as expected. Raises Undefined."""
-        names = sorted(self._variables(expr))
-        picks = {name: reads[0] for name in names if (reads := self._reads(name))}
-        return expr.term(replace(self, picks=picks))
+        return next(self._for_each_read(expr))[0]
 
-    def _variables(self, expr: Expr) -> set[str]:
-        found = {name for name in expr.names if name.startswith("variable.")}
-        for name in expr.names:
-            if name in self.contract.values:
-                found |= self._variables(self.contract.values[name])
-        return found
+    def _for_each_read(self, expr: Expr) -> Iterator[tuple[Term, list[Term]]]:
+        """The expression for every choice of reads, and what makes them fresh. Raises Undefined."""
+        waiting = [dict(self.picks)]
+        while waiting:
+            picks = waiting.pop()
+            moment = replace(self, picks=picks, fresh=[])
+            try:
+                value = expr.term(moment)
+            except _Choice as choice:
+                waiting += [{**picks, choice.key: read} for read in reversed(choice.reads)]
+                continue
+            yield value, moment.fresh
 
     def _reads(self, name: str) -> list[Term]:
         variable = name.removeprefix("variable.")
@@ -98,17 +117,26 @@ class Moment:
         if not rest:
             return self._now(path)
         if head == "variable":
-            if path not in self.picks:
-                raise Undefined(f"{path} is never read on this path")
-            return self.picks[path]
+            return self._picked(path, self._reads(path), path)
         if head == "symbol":
             return self.symbol(rest)
+        if head == "given":
+            return self._given(rest)
         if head == "const":
             return const(self.contract.layout.constants[rest], 64)
         return self._field_or_result(path, head, rest)
 
+    def _given(self, name: str) -> Term:
+        """A number that the object's absolute symbols tell, or the contract where they do not."""
+        told, default = self.symbol(name), self.contract.given[name]
+        return told if told.is_const or default is None else const(default, 64)
+
     def _field_or_result(self, path: str, head: str, rest: str) -> Term:
         handed = self.contract.handed
+        if path in self.history.left:
+            return self.history.left[path]
+        if any(call.name == head and rest in call.leaves for call in self.contract.calls):
+            raise Undefined(f"{head} is not called on this path")
         if rest == "result":
             result = self.history.results.get(head)
             if result is None:
@@ -116,7 +144,7 @@ class Moment:
             return result
         if path == "psw.mask":
             state = self.state
-            return psw.compose(state.system_mask, cc.value(state), state.program_mask)
+            return state.mode.psw_mask(psw.compose(state.system_mask, cc.value(state), state.program_mask))
         if handed is not None and head == handed.name:
             return self.field(rest)
         return const(self.contract.offset(path)[0], 64)
@@ -124,7 +152,7 @@ class Moment:
     def field(self, name: str) -> Term:
         """What a field of the struct handed out holds in storage now. Raises Undefined."""
         handed = self.contract.handed
-        base = offset_from(self._struct(), OLD_R15)
+        base = self.state.mode.offset(self._struct())
         if handed is None or base is None:
             raise Undefined("the struct handed out is not on the stack")
         where = self.contract.layout.structs[handed.type].field(name)
@@ -135,14 +163,25 @@ class Moment:
             raise Undefined("no struct was handed out on this path")
         return self.history.struct
 
+    def _picked(self, key: str | Term, reads: list[Term], what: str) -> Term:
+        if key in self.picks:
+            return self.picks[key]
+        if not reads:
+            raise Undefined(f"{what} is never read on this path")
+        raise _Choice(key, reads)
+
     def _at_entry(self, name: str) -> Term:
         if name == "cc":
             return leaf("old.cc", 2, Origin.ENTRY)
         if name == "psw.mask":
-            return entry_psw_mask()
+            return entry_psw_mask(self.state.mode)
+        if name == "pc":
+            if self.history.entry is None:
+                raise Undefined("the routine has no address here")
+            return self.history.entry
         if name[0] == "f":
             return leaf(f"old.v{name[1:]}.left", 64, Origin.ENTRY)
-        return entry_register(int(name[1:]))
+        return entry_register(int(name[1:]), self.state.mode)
 
     def _now(self, name: str) -> Term:
         if name == "pc":
@@ -151,16 +190,49 @@ class Moment:
             return cc.value(self.state)
         if name[0] == "f":
             return self.state.vector[2 * int(name[1:])]
-        return self.state.gpr[int(name[1:])]
+        return self.state.seen(int(name[1:]))
 
     def memory(self, address: Term, *, old: bool) -> Term:
-        """Eight bytes of stack storage, now or at entry. Raises Undefined outside the stack."""
-        offset = offset_from(address, OLD_R15)
-        if offset is None:
+        """A word (eight bytes, four in 31-bit code) of stack storage, now or at entry; elsewhere, what this path read.
+
+        Raises Undefined where nothing was read, and for `old.mem` outside the stack: another CPU may have written.
+        """
+        mode = self.state.mode
+        address, word = mode.address(address), mode.word // 8
+        offset = mode.offset(address)
+        if offset is None and (old or mode.r15 in address.leaves()):
             raise Undefined(f"{split(address)[0]} is not an address on the stack")
+        if offset is None:
+            loads = {load.value: load for load in self.state.loads if _reads_whole(load, address, word)}
+            picked = self._picked(address, list(loads), f"storage at {address}")
+            load = loads[picked]
+            self.fresh.extend(_apart(load, store, word) for store in self.state.stores[: load.stores])
+            return picked
         if old:
-            return initial(offset, _WORD)
-        return self.state.stack.read(offset, _WORD, self.state.sp)
+            return initial(offset, word, self.state.stack.cell)
+        return self.state.stack.read(offset, word, self.state.sp)
+
+
+class _Choice(Exception):
+    """A variable or an address was read more than once, or for the first time: which read is meant?"""
+
+    def __init__(self, key: str | Term, reads: list[Term]) -> None:
+        super().__init__(str(key))
+        self.key, self.reads = key, reads
+
+
+def _reads_whole(load: Load, address: Term, word: int) -> bool:
+    return load.address is address and load.value.width == 8 * word and load.guard is TRUE
+
+
+def _apart(load: Load, store: Store, word: int) -> Term:
+    """That a store did not touch the word that a load read: neither begins inside the other, modulo the wrap."""
+    if store.offset is not None:
+        return TRUE  # a load from outside the protected stack: the contract says that it is elsewhere
+    size, bits = store.value.width // 8, load.address.width
+    distance = sub(load.address, store.address)
+    apart = and_(ule(const(size, bits), distance), ule(const(word, bits), neg(distance)))
+    return or_(not_(store.guard), apart)
 
 
 __all__ = ["History", "Moment"]

@@ -47,6 +47,13 @@ class Source:
                 return number
         return None
 
+    def strings(self, key: str) -> tuple[str, ...]:
+        """A list of strings of this file; empty where it has none. Raises ContractError."""
+        value = self.table.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.error(f"{key!r} must be a list of strings", key)
+        return tuple(value)
+
     def error(self, reason: str, *words: str) -> ContractError:
         """A complaint about the place where these words stand."""
         return ContractError(self.path, self.line_of(*words), reason)

@@ -106,6 +106,8 @@ class Emulator:
         Unicorn looks ahead: an exception at the next instruction, where there may be nothing, is none of this one.
         """
         problem = None
+        # EPSW reads the condition code from where only a write of the PSW mask puts it.
+        self._uc.reg_write(_PSWM, self._uc.reg_read(_PSWM))
         try:
             self._uc.emu_start(address, _NOWHERE, count=2 if executes else 1)
         except unicorn.UcError as error:

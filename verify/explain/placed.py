@@ -29,19 +29,30 @@ class Placed:
         self.image, self.code = image, path.code
         self.bases = self._sections()
         self.names: dict[int, str] = {}
-        symbols = sorted(_symbols(path, terms), key=str)
-        variables = unknowns([one.address for one in path.state.loads] + [one.address for one in path.state.stores])
-        end = max(self._end(space) for space in self.bases) + 0xFFF & -0x1000
+        self._outer = _symbols(path, terms)
+        self._variables = unknowns([a.address for a in path.state.loads] + [a.address for a in path.state.stores])
+        self._top = max(self._end(space) for space in self.bases) + 0xFFF & -0x1000
         self.fixed: dict[Term, int] = {self.code.base(space): base for space, base in self.bases.items()}
+        self.fixed[OLD_R15] = ENTRY_R15
+        self._put(self._outer, self._variables, self._top)
+
+    def _put(self, symbols: Iterable[Term], variables: set[Term], end: int) -> None:
+        """Give the symbols of other objects their addresses, from `end` on."""
+        self.names.clear()
         for wanted, room in ((False, _FUNCTION), (True, _VARIABLE)):
             end = end + 0xFFF & -0x1000
-            for symbol in symbols:
+            for symbol in sorted(symbols, key=str):
                 if (symbol in variables) is wanted:
                     self.fixed[symbol] = end
                     self.names[end] = str(symbol).removeprefix("&")
                     end += room
-        self.fixed[OLD_R15] = ENTRY_R15
         self.value = Evaluation(self.fixed)
+
+    def share(self, other: Placed) -> None:
+        """Give the symbols of other objects the same addresses as in another object's placement, which changes too."""
+        symbols, variables = self._outer | other._outer, self._variables | other._variables
+        for one in (self, other):
+            one._put(symbols, variables, max(self._top, other._top))
 
     def _sections(self) -> dict[int, int]:
         """The address of each space's offset 0: a linked image is where it says."""
@@ -76,7 +87,7 @@ class Placed:
         for place in places:
             insn = self.code.fetch(place)
             relative = insn.format.relative
-            if relative is None or (place not in self.code.patches and not self.image.holes_in(place, insn.length)):
+            if relative is None or not self.code.linked(place, insn):
                 raw = insn.raw
             else:
                 distance = self.value(self.code.relative(place, insn)) - self.address(place) >> 1
@@ -85,6 +96,8 @@ class Placed:
                 except ValueError as problem:
                     raise Unplaced(f"an operand at {self.image.label(place)} is out of reach: {problem}") from problem
             emulator.write_code(self.address(place), raw)
+        for at, raw in self.code.fixed.items():
+            emulator.write_code(at, raw)
         for term, at in self.fixed.items():
             if term.leaf is not None and term.leaf.note.startswith(GOT_SLOT):
                 name = term.leaf.note.removeprefix(GOT_SLOT)

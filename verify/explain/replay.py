@@ -29,7 +29,7 @@ from verify.walk.path import CallMade, Path
 ALL = (1 << 64) - 1
 _ABOVE = 0x200  # bytes of the caller's frames that are compared
 _BELOW = 0xC0  # bytes below r15 that an interrupt uses
-_THUNK = re.compile(r"__s390_indirect_jump_r(\d+)(use_r\d+)?$")
+_THUNK = re.compile(r"__s390x?_indirect_jump_r(?P<scratch>\d+use_r)?(?P<target>\d+)$")
 _FLOATING_STORES = frozenset({"STD", "STE", "STDY", "STEY"})
 _UNREPLAYED = frozenset({"SVC", "LPSW", "MVCLE"})
 
@@ -104,9 +104,11 @@ class Replay:
         machine.set_registers({name: self.value(term) for name, term in terms(start).items()})
         machine.write(ENTRY_R15 - 0x1000, self.rng.randbytes(0x1000 + _ABOVE))
         stack = Stack(self.path.state.stack.defined)
-        for offset in range(0, _ABOVE, CELL):
-            if stack.defined.covers(offset, CELL):
-                machine.write(ENTRY_R15 + offset, self.value(stack.read(offset, CELL, 0)).to_bytes(CELL, "big"))
+        for cell in range(0, _ABOVE, CELL):
+            size = CELL if stack.defined.covers(cell, CELL) else 1
+            for offset in range(cell, cell + CELL, size):
+                if stack.defined.covers(offset, size):
+                    machine.write(ENTRY_R15 + offset, self.value(stack.read(offset, size, 0)).to_bytes(size, "big"))
         self._now = machine.registers()
 
     # On the way
@@ -173,9 +175,9 @@ class Replay:
         match = _THUNK.match(self.placed.names.get(pc, ""))
         if match is None or not self.contract.thunks:
             return None
-        if match.group(2):
+        if match["scratch"]:
             raise Unplaced(f"{self.placed.names[pc]} leaves something in a scratch register")
-        return int(match.group(1))
+        return int(match["target"])
 
     def _serve(self, pc: int) -> None:
         """Put what the path reads next where the instruction at `pc` is about to look.

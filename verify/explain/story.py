@@ -24,11 +24,12 @@ from verify.properties.base import Obligation
 _COUNTED = re.compile(r"#\d+")
 _MOST_NOTES = 4
 _LONGEST = len("0x80_0000_0000")
-_AT_ENTRY = frozenset({Origin.ENTRY, Origin.STORAGE, Origin.LOAD, Origin.STALE})
+AT_ENTRY = frozenset({Origin.ENTRY, Origin.STORAGE, Origin.LOAD, Origin.STALE})
 
 
 @cache
-def _emulator() -> Emulator:
+def emulator() -> Emulator:
+    """The machine that all replays of this process use."""
     return Emulator()
 
 
@@ -44,7 +45,7 @@ def tell(
         chosen = smallest(conditions, model, placed.fixed, _pointers(one), shown)
         if chosen is None:
             return None
-        replay = Replay(_emulator(), placed, contract, one.path, chosen, f"{one.claim} {one.what}")
+        replay = Replay(emulator(), placed, contract, one.path, chosen, f"{one.claim} {one.what}")
         differences = replay.run()
         if not differences and _has_twins(one):
             differences = _poisoned(placed, contract, one, chosen)
@@ -76,7 +77,7 @@ def _poisoned(placed: Placed, contract: Contract, one: Obligation, chosen: Mappi
         if unknown.leaf is not None
     }
     other = {**chosen, **{unknown: chosen[twin] for unknown, twin in twins.items() if twin in chosen}}
-    replay = Replay(_emulator(), placed, contract, one.path, other, f"{one.claim} {one.what}")
+    replay = Replay(emulator(), placed, contract, one.path, other, f"{one.claim} {one.what}")
     differences = replay.run()
     if one.what == "a branch":  # the other poison takes the other side
         return [] if differences and "the machine goes to" in differences[0] else ["the other poison goes the same way"]
@@ -96,12 +97,12 @@ def _told(
     if not differences and not held:
         differences = ["the claim holds on the machine"]
     why = causes.cause(replay, one)
-    names = _Names(replay)
+    names = Names(replay)
     own = {unknown for _, unknown in replay.effects}
     return Counterexample(
         start=tuple(_start(chosen, own, replay)),
         effects=tuple(_effects(replay, chosen)),
-        steps=tuple(_steps(replay, names, why.event, address, source)),
+        steps=tuple(steps(replay, names, why.event, address, source)),
         cause=why.text,
         expected=_number(replay, one.expected),
         found=_number(replay, one.found),
@@ -124,8 +125,8 @@ def _start(chosen: Mapping[Term, int], own: set[Term], replay: Replay) -> Iterat
     yield "r15", hex(ENTRY_R15)
     for unknown, number in chosen.items():
         kind = unknown.leaf.origin if unknown.leaf else None
-        if kind in _AT_ENTRY and number and unknown not in own and unknown is not OLD_R15:
-            yield _plain(unknown), replay.named(number) if unknown.width == 64 else hex(number)
+        if kind in AT_ENTRY and number and unknown not in own and unknown is not OLD_R15:
+            yield plain(unknown), replay.named(number) if unknown.width == 64 else hex(number)
 
 
 def _effects(replay: Replay, chosen: Mapping[Term, int]) -> Iterator[tuple[str, str, str]]:
@@ -133,14 +134,15 @@ def _effects(replay: Replay, chosen: Mapping[Term, int]) -> Iterator[tuple[str, 
     for callee, unknown in replay.effects:
         if unknown in chosen and unknown not in told:
             told.add(unknown)
-            yield callee, _plain(unknown).replace(f" after {callee}", ""), hex(chosen[unknown])
+            yield callee, plain(unknown).replace(f" after {callee}", ""), hex(chosen[unknown])
 
 
-def _plain(unknown: Term) -> str:
+def plain(unknown: Term) -> str:
+    """The name of an unknown, for people."""
     return _COUNTED.sub("", str(unknown)).replace("&", "").removeprefix("old.").replace("old.r15", "r15")
 
 
-class _Names:
+class Names:
     """Names for stack addresses, by the contract's layout."""
 
     def __init__(self, replay: Replay) -> None:
@@ -159,10 +161,11 @@ class _Names:
         return f"{name} ({where})" if name else f"mem{8 * size}[{where}]"
 
 
-def _steps(
-    replay: Replay, names: _Names, faulty: int | None, address: Callable[[Place], str],
+def steps(
+    replay: Replay, names: Names, faulty: int | None, address: Callable[[Place], str],
     source: Callable[[Place], str | None],
 ) -> Iterator[Step]:  # fmt: skip
+    """What happened on a replay, step by step; `faulty` is the number of the event that lost the right value."""
     for number, event in enumerate(replay.events):
         place, notes, faulty_one = event.place, tuple(_notes(event, names, replay)), number == faulty
         if place is None:
@@ -172,7 +175,7 @@ def _steps(
         yield Step(address(place), replay.placed.image.label(place), text, notes, source(place), faulty_one)
 
 
-def _notes(event: Event, names: _Names, replay: Replay) -> Iterable[str]:
+def _notes(event: Event, names: Names, replay: Replay) -> Iterable[str]:
     """What an instruction did: registers, then storage; a callee, only what is not volatile anyway."""
     if event.callee:
         return ()

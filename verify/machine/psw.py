@@ -26,3 +26,8 @@ def compose(system: Term, cc: Term, program_mask: Term) -> Term:
 def in_64_bit_mode(system: Term) -> Term:
     """The same mask with bits 31 and 32 (EA and BA) one, as in the 64-bit addressing mode."""
     return concat(ibm(system, 0, 30), const(0b11, 2), ibm(system, 33, 63))
+
+
+def in_31_bit_mode(system: Term) -> Term:
+    """The same mask with bit 31 (EA) zero and bit 32 (BA) one, as in the 31-bit addressing mode."""
+    return concat(ibm(system, 0, 30), const(0b01, 2), ibm(system, 33, 63))

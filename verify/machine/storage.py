@@ -1,7 +1,7 @@
 """Storage: the stack byte by byte, everything else as reads that know nothing and a trace of writes.
 
-An address `entry r15 + constant` names a stack byte without a solver; two different constants below 2**64 name two
-different bytes, so read-over-write is a dictionary look-up. What lies below the current r15 may change at any moment
+An address `entry r15 + constant` names a stack byte without a solver; two different constants below 2**64 (in the 31-bit
+addressing mode 2**31) name two different bytes, so read-over-write is a dictionary look-up. What lies below the current r15 may change at any moment
 (an interrupt or a signal handler uses it), so it reads as indeterminate and writes there are lost.
 """
 
@@ -38,6 +38,7 @@ class Stack:
     frame, so that what nothing here wrote there may be its work. `caller` counts the events at which the caller's
     frame may have changed behind the routine's back. `highest` is the highest r15 so far: an interrupt may have
     overwritten what lies below it, the caller's frame included. None: r15 was no known distance from its entry value.
+    `cell` is the size in bytes of the aligned pieces that unknown contents come in: a word of the ABI's.
     """
 
     defined: Ranges
@@ -47,12 +48,14 @@ class Stack:
     escaped: bool = False
     caller: int = 0
     highest: int | None = 0
+    cell: int = CELL
 
     def copy(self) -> Stack:
         """A copy that shares no mutable state."""
         return Stack(
-            self.defined, dict(self.bytes), self.generation, self.seen, self.escaped, self.caller, self.highest
-        )
+            self.defined, dict(self.bytes), self.generation, self.seen, self.escaped, self.caller, self.highest,
+            self.cell,
+        )  # fmt: skip
 
     def write(self, offset: int, value: Term, sp: int | None) -> None:
         """Store a value of a whole number of bytes, most significant byte first; below `sp` it is lost at once."""
@@ -76,7 +79,7 @@ class Stack:
                 parts.append(self._fresh(at, stop - at))
                 at = stop
                 continue
-            value, index = self.bytes.get(at) or (self._initial(at), at % CELL)
+            value, index = self.bytes.get(at) or (self._initial(at), at % self.cell)
             run = 1
             while at + run < end and self._continues(at + run, value, index + run):
                 run += 1
@@ -88,19 +91,19 @@ class Stack:
     def _continues(self, at: int, value: Term, index: int) -> bool:
         held = self.bytes.get(at)
         if held is None:
-            return index < value.width // 8 and at % CELL == index and self._initial(at) is value
+            return index < value.width // 8 and at % self.cell == index and self._initial(at) is value
         return held[0] is value and held[1] == index
 
     def _initial(self, at: int) -> Term:
-        """The unknown that the aligned 8-byte cell around this byte holds where nothing wrote it."""
-        cell = at - at % CELL
+        """The unknown that the aligned cell around this byte holds where nothing wrote it."""
+        cell, width = at - at % self.cell, 8 * self.cell
         if at in self.defined and self.highest is not None and not 0 <= at < self.highest:
             if self.caller:
-                return leaf(f"caller.mem[{stack_name(cell)}]#{self.caller}", 8 * CELL, Origin.LOAD)
-            return initial_cell(cell)
+                return leaf(f"caller.mem[{stack_name(cell)}]#{self.caller}", width, Origin.LOAD)
+            return initial_cell(cell, width)
         if self.escaped:
-            return leaf(f"callee_wrote.mem[{stack_name(cell)}]#{self.generation}", 8 * CELL, Origin.LOAD)
-        return leaf(f"unwritten.mem[{stack_name(cell)}]#{self.generation}", 8 * CELL, Origin.STALE)
+            return leaf(f"callee_wrote.mem[{stack_name(cell)}]#{self.generation}", width, Origin.LOAD)
+        return leaf(f"unwritten.mem[{stack_name(cell)}]#{self.generation}", width, Origin.STALE)
 
     def _fresh(self, at: int, size: int) -> Term:
         self.seen += 1
@@ -127,19 +130,19 @@ class Stack:
     def havoc(self, offsets: Iterable[int], prefix: str) -> None:
         """Give the aligned cells that contain these bytes new contents, only where the bytes are named."""
         for offset in offsets:
-            cell = offset - offset % CELL
-            value = leaf(f"{prefix}.mem[{stack_name(cell)}]", 8 * CELL, Origin.CLOBBERED)
-            self.bytes[offset] = (value, offset % CELL)
+            cell = offset - offset % self.cell
+            value = leaf(f"{prefix}.mem[{stack_name(cell)}]", 8 * self.cell, Origin.CLOBBERED)
+            self.bytes[offset] = (value, offset % self.cell)
 
 
-def initial_cell(cell: int) -> Term:
-    """What the aligned 8 bytes at entry r15 + cell hold at entry."""
-    return leaf(f"old.mem[{stack_name(cell)}]", 8 * CELL, Origin.STORAGE)
+def initial_cell(cell: int, width: int = 8 * CELL) -> Term:
+    """What the aligned cell of `width` bits at entry r15 + cell holds at entry."""
+    return leaf(f"old.mem[{stack_name(cell)}]", width, Origin.STORAGE)
 
 
-def initial(offset: int, size: int) -> Term:
+def initial(offset: int, size: int, cell: int = CELL) -> Term:
     """What `size` bytes at entry r15 + offset hold at entry, whether or not anything defines them."""
-    everywhere = Stack(Ranges(((None, None),)))
+    everywhere = Stack(Ranges(((None, None),)), cell=cell)
     return everywhere.read(offset, size, sp=offset)
 
 

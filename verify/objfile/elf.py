@@ -13,7 +13,7 @@ import logging
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,8 @@ _EM_S390 = 22
 _MACHINES = {3: "32-bit x86", 20: "PowerPC", 21: "64-bit PowerPC", 40: "Arm", 62: "x86-64", 183: "AArch64",
              243: "RISC-V"}  # fmt: skip
 _RELOCATABLE, _EXECUTABLE, _SHARED = 1, 2, 3
-_SHF_ALLOC, _SHF_EXECINSTR = 0x2, 0x4
+_SHF_WRITE, _SHF_ALLOC, _SHF_EXECINSTR = 0x1, 0x2, 0x4
 _NO_SYMBOL = Symbol("", None, 0, "notype", "local", absolute=0)  # symbol 0 (ELF gABI, "Symbol Table")
-_ALTERNATIVES = ".altinstructions"
-_REPLACEMENT = ".altinstr_replacement"
 
 
 def load(path: Path) -> Image:
@@ -71,31 +69,52 @@ def _check_header(path: Path, data: bytes) -> int:
         raise NotElf(path, "is not an ELF file")
     if len(data) < 52:
         raise NotElf(path, "is cut short inside the ELF header")
-    wide, order = data[4], ">" if data[5] == 2 else "<"
+    order = ">" if data[5] == 2 else "<"
     kind, machine = struct.unpack_from(order + "HH", data, 16)
     if machine != _EM_S390:
         raise WrongMachine(path, f"is for {_MACHINES.get(machine, f'machine {machine}')}, not for s390x")
     if data[5] != 2:
         raise WrongMachine(path, "is little-endian, which no s390x object is")
-    if wide != 2:
-        raise WrongMachine(path, "is a 31-bit s390 object, which is not supported yet")
+    form = _FORMS.get(data[4])
+    if form is None:
+        raise NotElf(path, "is neither a 31-bit nor a 64-bit object")
     if kind not in (_RELOCATABLE, _EXECUTABLE, _SHARED):
         raise NotElf(path, "is neither an object file, an executable nor a shared library (a core dump?)")
-    _check_sections(path, data)
+    _check_sections(path, data, form)
     return int(kind)
 
 
-def _check_sections(path: Path, data: bytes) -> None:
-    if len(data) < 64:
+@dataclass(frozen=True)
+class _Form:
+    """Where an ELF file of one class keeps what is checked by hand (ELF gABI, "ELF Header", "Section Header").
+
+    Sizes of the file's header and of a section's, formats and offsets of the section headers' offset, of their size
+    and number, and of a section's offset and size.
+    """
+
+    bits: int
+    header: int
+    section: int
+    headers_at: tuple[str, int]
+    counts_at: int
+    extent_at: tuple[str, int]
+
+
+_FORMS = {1: _Form(31, 52, 40, (">I", 32), 46, (">II", 16)), 2: _Form(64, 64, 64, (">Q", 40), 58, (">QQ", 24))}
+
+
+def _check_sections(path: Path, data: bytes, form: _Form) -> None:
+    if len(data) < form.header:
         raise NotElf(path, "is cut short inside the ELF header")
-    offset, (size, count) = struct.unpack_from(">Q", data, 40)[0], struct.unpack_from(">HH", data, 58)
+    offset: int = struct.unpack_from(form.headers_at[0], data, form.headers_at[1])[0]
+    size, count = struct.unpack_from(">HH", data, form.counts_at)
     if offset == 0 or count == 0:
         raise NotElf(path, "has no section headers")
-    if size != 64 or offset + size * count > len(data):
+    if size != form.section or offset + size * count > len(data):
         raise NotElf(path, "is cut short: its section headers reach beyond the end of the file")
     for index in range(count):
         kind = struct.unpack_from(">I", data, offset + index * size + 4)[0]
-        start, length = struct.unpack_from(">QQ", data, offset + index * size + 24)
+        start, length = struct.unpack_from(form.extent_at[0], data, offset + index * size + form.extent_at[1])
         if kind not in (0, 8) and start + length > len(data):
             raise NotElf(path, f"is cut short: section {index} reaches beyond the end of the file")
 
@@ -123,14 +142,11 @@ def _load(path: Path, data: bytes, *, relocatable: bool) -> Image:
     sections = tuple(_sections(path, tables, loader.main_object, relocatable))
     symbols = _symbols(tables, relocatable)
     holes = tuple(_holes(path, tables, sections, symbols, relocatable))
-    boot = {
-        hole.target.place: _ALTERNATIVES
-        for hole in holes
-        if hole.target.place is not None and _is(sections, hole.place, _ALTERNATIVES)
-        and not _is(sections, hole.target.place, _REPLACEMENT)
-    }  # fmt: skip
     public = tuple(symbol for table in symbols.values() for symbol in table)
-    return Image(path, relocatable, sections, _unique(public), holes, boot, hashlib.sha256(data).hexdigest())
+    return Image(
+        path, relocatable, sections, _unique(public), holes, hashlib.sha256(data).hexdigest(),
+        _FORMS[data[4]].bits,
+    )  # fmt: skip
 
 
 def _unique(symbols: tuple[Symbol, ...]) -> tuple[Symbol, ...]:
@@ -150,7 +166,8 @@ def _sections(path: Path, tables: list[Any], mapped: Any, relocatable: bool) -> 
             if bytes(mapped.memory.load(at, len(data))) != data:
                 raise InputError(path, f"section {table.name} is not mapped as it stands in the file")
         space, start = (index, 0) if relocatable else (LINKED_SPACE, int(table["sh_addr"]))
-        yield Section(table.name, index, space, start, data, executable, bool(flags & _SHF_ALLOC))
+        allocated, writable = bool(flags & _SHF_ALLOC), bool(flags & _SHF_WRITE)
+        yield Section(table.name, index, space, start, data, executable, allocated, writable)
 
 
 def _symbols(tables: list[Any], relocatable: bool) -> dict[int, list[Symbol]]:
@@ -217,6 +234,3 @@ def _target(symbol: Symbol) -> Target:
         return Target(external=symbol.name)
     return Target(place=symbol.place)
 
-
-def _is(sections: tuple[Section, ...], place: Place, name: str) -> bool:
-    return any(s.index == place.space and s.name.startswith(name) for s in sections)

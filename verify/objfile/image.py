@@ -1,19 +1,24 @@
 """An object file as the verifier sees it: code bytes, symbols, and relocations as holes.
 
 Load addresses are not known, so a byte is named by a `Place`. In a relocatable object every section is placed on its
-own and is a space of its own; a linked image is one space, with link-time virtual addresses as offsets.
+own and is a space of its own; a linked image is one space, with link-time virtual addresses as offsets. Only bare code
+(`raw`) has known addresses, and its offsets are those.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from verify.errors import NoSuchSymbol
 from verify.objfile.relocs import Row
+
+if TYPE_CHECKING:  # pragma: no cover
+    from verify.objfile.alternatives import Alternatives
 
 LINKED_SPACE = 0
 _DATA = frozenset({"object", "common", "tls"})
@@ -91,19 +96,21 @@ class Section:
     data: bytes
     executable: bool
     allocated: bool
+    writable: bool = False
 
 
 @dataclass(frozen=True)
 class Image:
-    """One object file, ready to be read."""
+    """One object file, ready to be read; `bits` is the addressing mode that it is made for, 31 or 64."""
 
     path: Path
     relocatable: bool
     sections: tuple[Section, ...]
     symbols: tuple[Symbol, ...]
     holes: tuple[Hole, ...]
-    boot_patches: dict[Place, str] = field(default_factory=dict)
     sha256: str = ""
+    bits: int = 64
+    fixed: bool = False
 
     # Bytes
 
@@ -112,6 +119,14 @@ class Image:
         for section in self._executable.get(place.space, ()):
             at = place.offset - section.start
             if 0 <= at < len(section.data):
+                return section.data[at : at + n]
+        return b""
+
+    def literal(self, place: Place, n: int) -> bytes:
+        """As `code`, of a section that is not writable."""
+        for section in self._executable.get(place.space, ()):
+            at = place.offset - section.start
+            if 0 <= at < len(section.data) and not section.writable:
                 return section.data[at : at + n]
         return b""
 
@@ -127,13 +142,12 @@ class Image:
                 found.append(hole)
         return tuple(reversed(found))
 
-    def patched_at_boot(self, place: Place, length: int) -> str | None:
-        """The section that lists these bytes as replaced by the kernel when it boots, if any does."""
-        for offset in range(place.offset, place.offset + length):
-            section = self.boot_patches.get(Place(place.space, offset))
-            if section is not None:
-                return section
-        return None
+    @cached_property
+    def alternatives(self) -> Alternatives:
+        """The code that the kernel replaces when it boots, read when somebody asks."""
+        from verify.objfile import alternatives  # which knows what an image is
+
+        return alternatives.read(self)
 
     # Names
 

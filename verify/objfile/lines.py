@@ -75,15 +75,44 @@ def _source_lines(path: Path, _changed: int, _size: int, here: Path) -> SourceLi
         return SourceLines({})
 
 
-def _rows(elf: Any, here: Path) -> dict[Address, str | None]:
+def recorded_sources(path: Path) -> tuple[Path, ...]:
+    """The sources that an ELF file was made of: DW_AT_name below DW_AT_comp_dir, in the order of the units.
+
+    One that was recorded without a directory is relative. Nothing is raised: without DWARF, or with a damaged one,
+    there is none.
+    """
+    try:
+        dwarf = _dwarf(ELFFile(io.BytesIO(path.read_bytes())))
+        units = () if dwarf is None else tuple(unit.get_top_DIE() for unit in dwarf.iter_CUs())
+        return tuple(dict.fromkeys(Path(os.path.normpath(os.path.join(_attribute(unit, "DW_AT_comp_dir"),
+                                                                      _attribute(unit, "DW_AT_name"))))
+                                   for unit in units if "DW_AT_name" in unit.attributes))  # fmt: skip
+    except Exception:  # as above
+        return ()
+
+
+def _attribute(entry: Any, name: str) -> str:
+    found = entry.attributes.get(name)
+    return "" if found is None else os.fsdecode(found.value)
+
+
+def _dwarf(elf: Any) -> Any:
+    """The debugging information, relocated; None where there is none, or more than an object's."""
     if not elf.has_dwarf_info(strict=True):
-        return {}
+        return None
     dwarf = elf.get_dwarf_info(relocate_dwarf_sections=False, follow_links=False)
     if dwarf.debug_line_sec is None or dwarf.debug_line_sec.size > _LARGEST:
+        return None
+    if elf["e_type"] == _RELOCATABLE:
+        _relocate(elf, [getattr(dwarf, name) for name in _PATCHED])
+    return dwarf
+
+
+def _rows(elf: Any, here: Path) -> dict[Address, str | None]:
+    dwarf = _dwarf(elf)
+    if dwarf is None:
         return {}
     relocatable = elf["e_type"] == _RELOCATABLE
-    if relocatable:
-        _relocate(elf, [getattr(dwarf, name) for name in _PATCHED])
     rows: dict[Address, str | None] = {}
     ends: set[Address] = set()
     for unit in dwarf.iter_CUs():

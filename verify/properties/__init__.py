@@ -4,9 +4,11 @@ from verify.properties import (
     backchain,
     call_abi,
     callee_saved,
+    equivalent,
     expoline,
     handler_arguments,
     instruction_level,
+    layout_robust,
     memory_frame,
     mode_preserved,
     no_stale_read,
@@ -40,7 +42,9 @@ PROPERTIES: tuple[Property, ...] = tuple(
         vector_preserved,
         expoline,
         instruction_level,
+        layout_robust,
         no_stale_read,
+        equivalent,
     )
 )
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from verify.contracts.expr import Undefined
-from verify.machine.state import OLD_R15
-from verify.machine.term import Term, offset_from, plus
+from verify.machine.term import offset_from, plus
 from verify.properties.base import Obligation, Property, Run, equation, impossible
 from verify.walk.path import CallMade, Path
 
@@ -22,7 +21,7 @@ def _follow(run: Run, path: Path, made: CallMade) -> Iterator[Obligation]:
     moment = run.at_call(path, made)
     chain_at = run.contract.offset("stack_frame.back_chain")[0]
     return_at = run.contract.offset("stack_frame.return_address")[0]
-    frame: Term = made.state.gpr[15]
+    mode, frame = made.state.mode, made.state.seen(15)
     name = made.spec.name
     for hop in range(max(1, len(unwind))):
         last = hop == max(1, len(unwind)) - 1
@@ -30,9 +29,10 @@ def _follow(run: Run, path: Path, made: CallMade) -> Iterator[Obligation]:
         try:
             above = moment.memory(plus(frame, chain_at), old=False)
             if last:
-                yield equation(f"{slot} leads to the caller's frame", slot, above, OLD_R15, path, made.at)
+                reached = mode.address(above)
+                yield equation(f"{slot} leads to the caller's frame", slot, reached, mode.stack, path, made.at)
             if hop < len(unwind):
-                step = offset_from(above, frame)
+                step = offset_from(mode.address(above), mode.address(frame))
                 if step is None or step <= 0:
                     raise Undefined(f"{slot} is {above}, which is not a frame above it")
                 kept = f"the return address in frame {hop + 1} at the call of {name}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from verify.contracts.expr import Expr, Undefined
 from verify.contracts.schema import Claim, Contract
@@ -38,7 +38,7 @@ class Run:
         """The contract's view of a call; the struct that this call hands out is already bound."""
         history = made.before
         if history.struct is None and made.struct is not None:
-            history = type(history)(history.results, made.struct, history.fields)
+            history = replace(history, struct=made.struct)
         return Moment(self.contract, path.code.symbol, made.state, history)
 
 
@@ -47,7 +47,7 @@ class Obligation:
     """One thing to prove: under the path's conditions (and `given`), `goal`.
 
     `claim` is a clause that reads after "that"; `what` names the register or slot. `antecedent` is what the claim
-    speaks of: somewhere it must be possible, or the property is vacuous.
+    speaks of: somewhere it must be possible, or the property is vacuous; `when` is how the contract writes it.
     """
 
     claim: str
@@ -61,6 +61,7 @@ class Obligation:
     given: tuple[Term, ...] = ()
     reason: str = ""
     witness: bool = False
+    when: Expr | None = None
 
 
 @dataclass(frozen=True)
@@ -134,18 +135,19 @@ def claimed(moment: Moment, claim: Claim, path: Path) -> Iterator[Obligation]:
     """One claim at one exit."""
     at, text = path.end.at, claim.that.text
     antecedent: Term | None = None
+    given: Term | None = None
     try:
         if claim.when is not None:
-            antecedent = moment.holds(claim.when)
+            antecedent, given = moment.holds(claim.when), moment.may_hold(claim.when)
             text += f", whenever {claim.when.text}"
         goal = moment.holds(claim.that)
-        if antecedent is not None:
-            goal = or_(not_(antecedent), goal)
+        if given is not None:
+            goal = or_(not_(given), goal)
         found, expected, what = _sides(moment, claim.that)
-        yield Obligation(text, goal, path, at, what, expected, found, antecedent)
+        yield Obligation(text, goal, path, at, what, expected, found, antecedent, when=claim.when)
     except Undefined as problem:
-        given = () if antecedent is None else (antecedent,)
-        yield Obligation(text, FALSE, path, at, claim.that.text, given=given, reason=str(problem))
+        premise = () if given is None else (given,)
+        yield Obligation(text, FALSE, path, at, claim.that.text, given=premise, reason=str(problem))
 
 
 def _sides(moment: Moment, expr: Expr) -> tuple[Term | None, Term | None, str]:

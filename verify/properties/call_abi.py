@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from verify.contracts.schema import Contract
-from verify.machine.state import OLD_R15
 from verify.machine.storage import Ranges
-from verify.machine.term import boolean, const, eq, extract, offset_from
+from verify.machine.term import boolean, const, eq, extract
 from verify.properties.base import Obligation, Property, Run, anchor
 from verify.walk.path import CallMade, Path
 
@@ -21,7 +20,7 @@ def obligations(run: Run) -> Iterator[Obligation]:
 
 
 def _at_call(run: Run, path: Path, made: CallMade) -> Iterator[Obligation]:
-    r15, name = made.state.gpr[15], made.spec.name
+    r15, name = made.state.seen(15), made.spec.name
     sp = made.state.sp
     area = run.contract.layout.structs["stack_frame"].size
     free = sp is not None and _is_free(run.contract, sp, area)
@@ -33,9 +32,18 @@ def _at_call(run: Run, path: Path, made: CallMade) -> Iterator[Obligation]:
         f"0..{area - 1}(r15) is free at the call of {name}", boolean(free), path, made.at,
         f"the save area for {name}", found=r15, reason="it reaches into what the caller must find unchanged",
     )  # fmt: skip
+    for register, struct in made.spec.into.items():
+        first = made.state.mode.offset(made.state.gpr[register])
+        size = run.contract.layout.structs[struct].size
+        inside = first is not None and sp is not None and sp + area <= first and first + size <= 0
+        yield Obligation(
+            f"{struct} lies inside the own frame at the call of {name}", boolean(inside), path, made.at,
+            f"struct {struct} at r{register}", found=made.state.seen(register),
+            reason=f"{name} writes {size} bytes there",
+        )  # fmt: skip
     handed = run.contract.handed
     if handed is not None and made.struct is not None and sp is not None:
-        base = offset_from(made.struct, OLD_R15)
+        base = made.state.mode.offset(made.struct)
         clear = base is not None and base >= sp + area
         yield Obligation(
             f"{handed.name} does not overlap the save area of {name}", boolean(clear), path, made.at,

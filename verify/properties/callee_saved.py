@@ -15,7 +15,7 @@ def obligations(run: Run) -> Iterator[Obligation]:
     for path in run.exits():
         for kind, number in registers(run.contract.preserves):
             if kind == "r":
-                found, expected = path.state.gpr[number], entry_register(number)
+                found, expected = path.state.seen(number), entry_register(number, path.state.mode)
             else:
                 found, expected = path.state.vector[2 * number], leaf(f"old.v{number}.left", 64, Origin.ENTRY)
             name = f"{kind}{number}"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from verify.machine.psw import ibm
 from verify.machine.state import State, entry_system_mask
 from verify.machine.term import Origin, Term, concat, extract, leaf
-from verify.properties.base import Obligation, Property, Run, anchor, equation
+from verify.properties.base import Obligation, Property, Run, anchor, claims_at_exits, equation
 from verify.semantics import cc
 
 Pairs = list[tuple[str, Term, Term]]
@@ -19,11 +19,11 @@ def _without_modes(mask: Term) -> Term:
 
 
 def _psw_mask(state: State) -> Pairs:
-    return [("the PSW mask", _without_modes(state.system_mask), _without_modes(entry_system_mask()))]
+    return [("the PSW mask", _without_modes(state.system_mask), _without_modes(entry_system_mask(state.mode)))]
 
 
 def _addressing_mode(state: State) -> Pairs:
-    return [("the addressing mode", ibm(state.system_mask, 31, 32), ibm(entry_system_mask(), 31, 32))]
+    return [("the addressing mode", ibm(state.system_mask, 31, 32), ibm(entry_system_mask(state.mode), 31, 32))]
 
 
 def _program_mask(state: State) -> Pairs:
@@ -47,6 +47,11 @@ def _fpc_control(state: State) -> Pairs:
     ]
 
 
+def _thread_pointer(state: State) -> Pairs:
+    """a0 and a1; of 31-bit code a0 alone (psABI, "Registers")."""
+    return _access(range(1 if state.mode.narrow else 2))(state)
+
+
 def _access(numbers: range) -> Callable[[State], Pairs]:
     def pairs(state: State) -> Pairs:
         return [(f"a{n}", state.access[n], leaf(f"old.a{n}", 32, Origin.ENTRY)) for n in numbers]
@@ -62,17 +67,18 @@ ITEMS: dict[str, Callable[[State], Pairs]] = {
     "fpc": _fpc,
     "fpc-control": _fpc_control,
     "access-registers": _access(range(16)),
-    "thread-pointer": _access(range(2)),
+    "thread-pointer": _thread_pointer,
 }
 
 
 def obligations(run: Run) -> Iterator[Obligation]:
-    """Each item of the contract's `mode` list, at each exit."""
+    """Each item of the contract's `mode` list, at each exit; then the contract's own claims."""
     for path in run.exits():
         yield anchor(path, "the modes are kept")
         for item in run.contract.mode or ():
             for what, found, expected in ITEMS[item](path.state):
                 yield equation(f"{what} is as at entry", what, found, expected, path, path.end.at)
+    yield from claims_at_exits("mode-preserved")(run)
 
 
 PROPERTY = Property(

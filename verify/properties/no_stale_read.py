@@ -11,8 +11,7 @@ from collections.abc import Iterator
 
 from verify.contracts.registers import registers
 from verify.machine.rewrite import substitute
-from verify.machine.state import OLD_R15
-from verify.machine.term import INDETERMINATE, Term, const, eq, ite, leaf, offset_from
+from verify.machine.term import INDETERMINATE, Term, const, eq, ite, leaf
 from verify.objfile.image import Place
 from verify.properties.base import Obligation, Property, Run, anchor
 from verify.walk.path import Path
@@ -50,13 +49,13 @@ def _independent(path: Path, sink: Sink, conditions: list[Term]) -> Iterator[Obl
 def _sinks(run: Run, path: Path) -> Iterator[Sink]:
     end, state = path.end.at, path.state
     for _, number in registers(run.contract.stale or ()):
-        yield f"r{number} at exit", state.gpr[number], end
+        yield f"r{number} at exit", state.seen(number), end
     yield "the exit's target", state.pc, end
     for made in path.calls:
         name = made.spec.name
         yield f"the target of {name}", made.target, made.at
         for register in made.spec.arguments:
-            yield f"r{register} at the call of {name}", made.state.gpr[register], made.at
+            yield f"r{register} at the call of {name}", made.state.seen(register), made.at
     for store in state.stores:
         if store.offset is None or store.offset >= 0:
             at = path.code.place(store.at) or end
@@ -73,7 +72,7 @@ def _fields(run: Run, path: Path) -> Iterator[Sink]:
     for made in path.calls:
         if made.struct is not None and made.before.struct is None:
             moment = run.at_call(path, made)
-            if offset_from(made.struct, OLD_R15) is None:
+            if made.state.mode.offset(made.struct) is None:
                 continue  # not on the stack at all, which regs-complete says
             for field, _ in handed.complete:
                 yield f"{handed.name}.{field}", moment.field(field), made.at

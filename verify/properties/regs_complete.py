@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from verify.contracts.expr import Undefined
+from verify.contracts.expr import Kind, Undefined
 from verify.machine.term import INDETERMINATE, Term, eq, extract, zero_extend
 from verify.properties.base import Obligation, Property, Run, impossible
 
@@ -20,16 +20,22 @@ def obligations(run: Run) -> Iterator[Obligation]:
         moment = run.at_call(path, made)
         for field, value in handed.complete:
             name = f"{handed.name}.{field}"
-            claim = f"{name} == {value.text}"
+            claim = value.text if value.kind is Kind.STATEMENT else f"{name} == {value.text}"
             try:
                 found = moment.field(field)
-                goal = moment.for_some_read(value, lambda v, f=found: eq(f, _fit(v, f)))  # type: ignore[misc]
-                expected = _fit(moment.first(value), found)
+                goal = moment.for_some_read(value, lambda v, f=found: _meets(f, v))  # type: ignore[misc]
+                first = moment.first(value)
+                expected = None if value.kind is Kind.STATEMENT else _fit(first, found)
             except Undefined as problem:
                 yield impossible(claim, name, path, made.at, str(problem))
                 continue
             reason = "never written" if _unwritten(found) else ""
             yield Obligation(claim, goal, path, made.at, name, expected, found, reason=reason)
+
+
+def _meets(found: Term, wanted: Term) -> Term:
+    """A field holds a value, or (where the contract has a statement) fulfils a condition, such as one on some bits."""
+    return wanted if wanted.width == 0 else eq(found, _fit(wanted, found))
 
 
 def _fit(value: Term, found: Term) -> Term:

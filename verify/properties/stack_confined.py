@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from verify.contracts.schema import Contract
-from verify.machine.state import OLD_R15, Store
+from verify.machine.state import Store
 from verify.machine.storage import Ranges, stack_name
-from verify.machine.term import boolean, offset_from
+from verify.machine.term import boolean
 from verify.objfile.image import Place
 from verify.properties.base import Obligation, Property, Run, anchor, impossible
-from verify.walk.path import Path
+from verify.walk.path import CallMade, Path
 
 
 def granted(contract: Contract) -> Ranges:
@@ -55,7 +55,7 @@ def _struct_fits(run: Run, path: Path) -> Iterator[Obligation]:
     handed = run.contract.handed
     if handed is None or path.history.struct is None:
         return
-    base = offset_from(path.history.struct, OLD_R15)
+    base = path.state.mode.offset(path.history.struct)
     size = run.contract.layout.structs[handed.type].size
     made = next((call for call in path.calls if call.struct is not None), None)
     at: Place = made.at if made else path.end.at
@@ -63,9 +63,15 @@ def _struct_fits(run: Run, path: Path) -> Iterator[Obligation]:
     yield Obligation(
         f"{handed.name} lies inside the own frame", boolean(end is not None and end <= 0), path, at,
         f"struct {handed.type}",
-        reason=f"the {size} bytes at {path.history.struct} reach {end} bytes into the caller's frame"
-        if end is not None else f"{path.history.struct} is not on the stack",
+        reason=f"{path.history.struct} is not on the stack" if end is None else _short(made, end, size, handed.type),
     )  # fmt: skip
+
+
+def _short(made: CallMade | None, end: int, size: int, name: str) -> str:
+    """How much of a struct lies where the routine has no frame any more."""
+    sp = made.state.sp if made is not None else None
+    frame = "the frame" if sp is None else f"its {-sp}-byte frame"
+    return f"{frame} is {end} bytes short for struct {name}, whose {size} bytes reach {end} bytes into the parent's frame"
 
 
 PROPERTY = Property(

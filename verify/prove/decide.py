@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from verify.contracts import handlers
 from verify.machine.term import FALSE, TRUE, Term, and_, not_
 from verify.objfile.image import Place
 from verify.properties.base import Obligation, Property, Run
@@ -26,13 +27,18 @@ class Failure:
 
 @dataclass(frozen=True)
 class Decision:
-    """What became of one property of one routine."""
+    """What became of one property of one routine.
+
+    `inapplicable` are claims that speak of what a handler of the chosen model never does; where there is no other
+    claim, the verdict is `vacuous` and there is no failure.
+    """
 
     property: Property
     verdict: Verdict
     failures: tuple[Failure, ...]
     at: Place | None
     checked: int
+    inapplicable: tuple[Obligation, ...] = ()
 
 
 _PATIENCE = 8  # undecided branches of a routine, after which no further one is asked about
@@ -79,10 +85,13 @@ class Decider:
             except SolverLimit as limit:
                 failures.append(Failure(obligation, Verdict.UNKNOWN, None, f"path condition: {limit}"))
         failures += self._check(live)
-        failures += self._vacuous(live)
-        if not live and not failures:
-            return Decision(prop, Verdict.VACUOUS, (), None, 0)
-        return Decision(prop, _worst(failures), tuple(_join(failures)), None, len(live))
+        empty = self._vacuous(live)
+        inapplicable = [one.obligation for one in empty if _beyond_model(run, one)]
+        failures += [one for one in empty if one.obligation not in inapplicable]
+        spoken = {one.claim for one in inapplicable}
+        if not failures and all(one.claim in spoken for one in live):
+            return Decision(prop, Verdict.VACUOUS, (), None, 0, tuple(inapplicable))
+        return Decision(prop, _worst(failures), tuple(_join(failures)), None, len(live), tuple(inapplicable))
 
     def _check(self, obligations: list[Obligation]) -> list[Failure]:
         """One query a path where everything holds; then obligation by obligation, the shortest path first.
@@ -143,6 +152,11 @@ class Decider:
             if not possible:
                 failures.append(Failure(group[0], Verdict.VACUOUS, None, "what the claim speaks of never happens"))
         return failures
+
+
+def _beyond_model(run: Run, failure: Failure) -> bool:
+    """Whether a claim is empty because of the handler model: what it speaks of takes a field that this one leaves."""
+    return failure.verdict is Verdict.VACUOUS and bool(handlers.withheld(run.contract, failure.obligation.when))
 
 
 _SEVERITY = (Verdict.REFUTED, Verdict.UNCONFIRMED, Verdict.VACUOUS, Verdict.UNKNOWN, Verdict.PROVED)

@@ -44,11 +44,25 @@ def interruption(report: Report) -> str | None:
 
 
 def failures(report: Report) -> Iterator[tuple[Finding, RoutineReport | None]]:
-    """Every finding that fails the gate, with its routine, in the order of the inputs."""
+    """Every finding that fails the gate, with its routine, in the order of the inputs; known ones are left out."""
+    return ((finding, routine) for finding, routine in unproved(report) if not finding.known)
+
+
+def unproved(report: Report) -> Iterator[tuple[Finding, RoutineReport | None]]:
+    """Every finding that is not proved, the known ones too."""
     for file in report.files:
         yield from ((finding, None) for finding in file.troubles if finding.verdict in LEVELS)
         for routine in file.routines:
             yield from ((finding, routine) for finding in routine.findings if finding.verdict in LEVELS)
+
+
+def tolerance(report: Report) -> list[str]:
+    """Sentences on what does not fail the run although it is not proved."""
+    number = sum(finding.known for finding in report.findings())
+    sentences = [f"{number} of them known: in the baseline, and no reason to fail"] if number else []
+    if report.tolerated:
+        sentences.append(f"asked not to fail on: {', '.join(map(str, report.tolerated))}")
+    return sentences
 
 
 def source(finding: Finding, routine: RoutineReport | None) -> tuple[str, int] | None:

@@ -29,7 +29,7 @@ def render(path: Path, image: Image, routines: Iterable[Symbol]) -> str:
 
 def _graphs(image: Image, routines: Iterable[Symbol]) -> Iterable[tuple[str, str, tuple[Line, ...], tuple[Block, ...]]]:
     """Name, address of the entry, instructions and blocks of each routine."""
-    code = Code(image)
+    code = Code(image, settled=True)  # as assembled
     for symbol in routines:
         assert symbol.place is not None
         lines, blocks = picture.graph(code, symbol.place, lambda place: _address(image, place))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from verify.errors import UsageError
+from verify.verdict import Verdict
 
 if TYPE_CHECKING:
     from verify.report.report import Report
@@ -35,6 +36,9 @@ FORMATS = {
     "markdown": Format("markdown", "a comment on a pull request"),
     "html": Format("html", "a page with the graphs and the frames of the routines", details=True),
 }
+
+FAILING = tuple(verdict for verdict in Verdict if verdict is not Verdict.PROVED)
+"""The verdicts that fail a run, unless it is asked to let them pass."""
 
 NAMES = ", ".join(FORMATS)
 """The formats, for sentences."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePath
 
-from verify.report.account import LEVELS, account, failures, interruption, source, title, visible
+from verify.report.account import LEVELS, account, failures, interruption, source, title, tolerance, visible
 from verify.report.localize import localize
 from verify.report.report import Finding, Report, RoutineReport
 
@@ -20,7 +20,8 @@ def render(report: Report, root: PurePath | None = None) -> str:
     lines = [_command(finding, routine) for finding, routine in failures(report)]
     words = interruption(report)
     lines += [f"::error title=verify::{words}"] if words else []
-    return "\n".join([*lines, f"verify: {counts or 'nothing to prove'}"]) + "\n"
+    total = "; ".join([counts or "nothing to prove", *tolerance(report)])
+    return "\n".join([*lines, f"verify: {total}"]) + "\n"
 
 
 def _command(finding: Finding, routine: RoutineReport | None) -> str:

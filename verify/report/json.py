@@ -47,6 +47,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "path": finding.path,
         "where": finding.where,
         "fingerprint": finding.fingerprint(),
+        "known": finding.known,
         "counterexample": None if example is None else _counterexample(example),
     }
 

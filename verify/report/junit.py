@@ -74,7 +74,7 @@ def _suite(name: str, cases: list[_Element], **attributes: str) -> _Element:
         return str(sum(case.find(tag) is not None for case in cases))
 
     suite = _element("testsuite", name=name, tests=str(len(cases)), failures=having("failure"), errors=having("error"),
-                     skipped="0", **attributes)  # fmt: skip
+                     skipped=having("skipped"), **attributes)  # fmt: skip
     suite.extend(cases)
     return suite
 
@@ -99,7 +99,10 @@ def _cases(where: str, findings: Iterable[Finding]) -> list[_Element]:
 def _case(where: str, rule: str, findings: list[Finding]) -> _Element:
     """One property. Readers look at the first failure only, so all that is wrong with it is in one element."""
     case = _element("testcase", name=rule, classname=where)
-    wrong = [finding for finding in findings if finding.verdict in _ELEMENTS]
+    wrong = [finding for finding in findings if finding.verdict in _ELEMENTS and not finding.known]
+    known = [finding for finding in findings if finding.known]
+    if known and not wrong:
+        case.append(_element("skipped", message=f"known: {known[0].message}"))
     if wrong:
         wrong.sort(key=lambda finding: _ELEMENTS[finding.verdict] != "failure")
         first = wrong[0]

@@ -14,7 +14,7 @@ from verify.walk import cfg
 
 def render(image: Image, routines: Iterable[Symbol], *, dot_only: bool = False) -> str:
     """All chosen routines of an image as text."""
-    code = Code(image)
+    code = Code(image, settled=True)  # as assembled
     parts = []
     for symbol in routines:
         if symbol.place is not None:

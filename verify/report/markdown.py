@@ -10,7 +10,7 @@ from itertools import accumulate
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from verify.report.account import LEVELS, account, failures, interruption, visible
+from verify.report.account import LEVELS, account, failures, interruption, tolerance, visible
 from verify.report.localize import localize
 from verify.report.report import Finding, Report, RoutineReport
 from verify.verdict import Verdict
@@ -26,7 +26,8 @@ def render(report: Report, root: PurePath | None = None) -> str:
     counts = ", ".join(f"{number} {verdict}" for verdict, number in report.summary().items() if number)
     stories = [_story(finding) for finding, _ in failures(report)]
     words = interruption(report)
-    parts = [f"### verify: {counts or 'nothing to prove'}", *([f"**{words}**"] if words else []), *_table(report)]
+    told = [*([f"**{words}**"] if words else []), *tolerance(report)]
+    parts = [f"### verify: {counts or 'nothing to prove'}", *told, *_table(report)]
     kept = _fitting(stories, _STORIES)
     return "\n\n".join([*parts, *kept, *_rest(len(stories) - len(kept), "failures")]) + "\n"
 

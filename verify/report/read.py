@@ -95,6 +95,7 @@ def _finding(item: dict[str, Any]) -> Finding:
         verdict=Verdict(item["verdict"]),
         assumptions=tuple(item["assumptions"]),
         counterexample=None if example is None else _counterexample(example),
+        known=item["known"],
     )
 
 

@@ -56,7 +56,8 @@ class Finding:
     """One verdict about one property of one routine; `property` is None for trouble with the routine as a whole.
 
     `address` is section+offset in bytes (linked images: the virtual address). `claim`, `expected`, `found` and
-    `path` tell a counterexample; `where` says what the registers at entry that occur in it stand for.
+    `path` tell a counterexample; `where` says what the registers at entry that occur in it stand for. `known` says that
+    the baseline of the run has it: it is told, and does not fail the run.
     """
 
     file: str
@@ -73,6 +74,7 @@ class Finding:
     path: str | None = None
     where: str | None = None
     counterexample: Counterexample | None = None
+    known: bool = False
 
     def rule(self) -> str:
         """The rule that the finding is about: its property, or `routine` for trouble with the whole of it."""
@@ -125,13 +127,15 @@ class FileReport:
 class Report:
     """The whole run. `interrupted` is the number of routines it did not come to the end of, if it was interrupted.
 
-    `shard` is (i, n) where the run had only every n-th input, beginning with the i-th, counted from 1.
+    `shard` is (i, n) where the run had only every n-th input, beginning with the i-th, counted from 1. `tolerated` are
+    verdicts that were asked not to fail the run.
     """
 
     files: tuple[FileReport, ...]
     versions: dict[str, str] = field(default_factory=dict)
     interrupted: int = 0
     shard: tuple[int, int] | None = None
+    tolerated: tuple[Verdict, ...] = ()
 
     def findings(self) -> tuple[Finding, ...]:
         """All findings, in the order of the inputs."""
@@ -149,8 +153,20 @@ class Report:
         if self.shard is not None and not self.files:
             return Exit.PROVED  # more parts than inputs: the other parts have them
         findings = self.findings()
-        verdicts = (finding.verdict for finding in findings if not finding.crashed())
-        return exit_code(verdicts, crashed=any(finding.crashed() for finding in findings))
+        judged = [_judged(finding, self.tolerated) for finding in findings]
+        crashed = any(
+            finding.crashed() and not finding.known and Verdict.ERROR not in self.tolerated for finding in findings
+        )
+        return exit_code(filter(None, judged), crashed=crashed)
+
+
+def _judged(finding: Finding, tolerated: tuple[Verdict, ...]) -> Verdict | None:
+    """The verdict that counts for the exit code; what is known, or the run was asked to let pass, passed."""
+    if finding.crashed() and not finding.known:
+        return None
+    bad_input = finding.routine is None and finding.verdict is Verdict.ERROR
+    passed = finding.known or (finding.verdict in tolerated and not bad_input)
+    return Verdict.PROVED if passed else finding.verdict
 
 
 __all__ = ["Block", "Counterexample", "FileReport", "Finding", "Line", "Report", "RoutineReport", "Slot", "Step"]

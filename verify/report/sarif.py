@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from verify.explain.counterexample import Counterexample, Step
 from verify.properties import PROPERTIES, Property
-from verify.report.account import LEVELS, facts, failures, interruption, line_of, source, step_line, visible
+from verify.report.account import LEVELS, facts, interruption, line_of, source, step_line, unproved, visible
 from verify.report.localize import localize
 from verify.report.report import Finding, Report, RoutineReport
 
@@ -119,16 +119,20 @@ _NUMBERS = {prop.name: number for number, prop in enumerate(PROPERTIES)} | {"rou
 def _results(report: Report) -> list[dict[str, Any]]:
     seen: Counter[tuple[str, str]] = Counter()
     results = []
-    for finding, routine in failures(report):
+    compared = any(finding.known for finding in report.findings())  # a state belongs to all results or to none
+    for finding, routine in unproved(report):
         print_ = finding.fingerprint()
         seen[finding.file, print_] += 1
-        results.append(_result(finding, routine, print_, seen[finding.file, print_]))
+        results.append(_result(finding, routine, print_, seen[finding.file, print_], compared=compared))
     return results
 
 
-def _result(finding: Finding, routine: RoutineReport | None, print_: str, number: int) -> dict[str, Any]:
+def _result(
+    finding: Finding, routine: RoutineReport | None, print_: str, number: int, *, compared: bool
+) -> dict[str, Any]:
     result = {
         "ruleId": finding.rule(),
+        **({"baselineState": "unchanged" if finding.known else "new"} if compared else {}),
         "ruleIndex": _NUMBERS[finding.rule()],
         "level": LEVELS[finding.verdict],
         "message": {"text": "\n".join([_headline(finding), *facts(finding)])},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from verify.report import story
+from verify.report import account, story
 from verify.report.report import Finding, Report, RoutineReport
 from verify.verdict import Verdict
 
@@ -26,6 +26,7 @@ def render(report: Report, paint: Paint = plain, *, quiet: bool = False) -> str:
             lines += _routine(routine, paint, quiet)
     lines += _assumptions(report, quiet)
     lines.append(_summary(report))
+    lines += account.tolerance(report)
     if report.interrupted:
         lines.append(f"interrupted: nothing is known about {_count(report.interrupted, 'more ')}")
     return "\n".join(lines) + "\n"
@@ -55,7 +56,8 @@ def story_of(finding: Finding, paint: Paint = plain) -> str:
 
 def _finding(finding: Finding, paint: Paint, *, full: bool = False) -> list[str]:
     name = finding.property or "routine"
-    head = f"  {paint(f'{finding.verdict!s:<11}', finding.verdict)}  {name:<18} {finding.message}"
+    told = "known: " if finding.known else ""
+    head = f"  {paint(f'{finding.verdict!s:<11}', finding.verdict)}  {name:<18} {told}{finding.message}"
     if finding.verdict is Verdict.PROVED:
         return [head]
     lines = [head + (f" [{finding.address}]" if finding.address else "")]

@@ -84,21 +84,28 @@ class Step:
         return [(start + n) % 16 for n in range((self.field(last) - start) % 16 + 1)]
 
     def address(self, number: str = "2") -> Term:
-        """The address of a storage operand: base, index where the format has one, displacement (POP, chapter 5)."""
+        """The address of a storage operand: base, index where the format has one, displacement (POP, chapter 5).
+
+        As wide as the addressing mode has it: in the 31-bit mode "bits 0-32 are ignored" and nothing is carried out.
+        """
         total = const(self.field(f"D{number}"), MODE_BITS)
         for name in (f"B{number}", f"X{number}"):
             register = self.insn.fields.get(name, 0)
             if register:
                 total = add(self.state.gpr[register], total)
-        return total
+        return self.state.mode.address(total)
+
+    def set_address(self, name: str, address: Term) -> None:
+        """Load an address into the general register that an R field names, as LOAD ADDRESS does."""
+        self.set_reg(name, self.state.mode.loaded_address(self.reg(name), address))
 
     def relative(self) -> Term:
         """The address that the relative operand designates."""
         return self.code.relative(self.place, self.insn)
 
     def jump(self, target: Term, condition: Term = TRUE) -> None:
-        """Go to `target` where `condition` holds."""
-        self.jumps.append(Jump(condition, target))
+        """Go to `target`, an address or a register that holds one, where `condition` holds."""
+        self.jumps.append(Jump(condition, self.state.mode.address(target)))
 
     def jump_indirect(self, target: Term, condition: Term = TRUE) -> None:
         """Go to an address held in a register or computed from one."""
@@ -106,13 +113,20 @@ class Step:
         self.jump(target, condition)
 
     def link(self, name: str) -> None:
-        """Put the return address into a register."""
-        self.set_reg(name, self.next)
+        """Put the return address into a register, with the addressing mode where that goes with it."""
+        self.set_reg(name, self.state.mode.link(self.reg(name), self.next))
         self.state.links |= {self.next}
+
+    def only_in_64_bit_mode(self) -> None:
+        """Refuse what has no semantics in the 31-bit addressing mode here. Raises Unsupported."""
+        if self.state.mode.narrow:
+            raise Unsupported(f"{self.insn.mnemonic.lower()} has no semantics in the 31-bit addressing mode here")
 
 
 Handler = Callable[[Step], None]
 HANDLERS: dict[str, Handler] = {}
+HANDLERS_31: dict[str, Handler] = {}
+"""Meanings in the 31-bit addressing mode alone: where the lifter, which knows the 64-bit mode only, is wrong there."""
 
 
 def insn(*mnemonics: str) -> Callable[[Handler], Handler]:
@@ -134,6 +148,11 @@ def family(rows: dict[str, Handler]) -> None:
         insn(mnemonic)(handler)
 
 
+def family_31(rows: dict[str, Handler]) -> None:
+    """Register a family for the 31-bit addressing mode alone."""
+    HANDLERS_31.update(rows)
+
+
 def perform(step: Step) -> None:
     """Execute one instruction on the step's state. Raises Unsupported; then the state must not be used."""
     instruction = step.insn
@@ -141,6 +160,8 @@ def perform(step: Step) -> None:
     if problem is not None:
         raise Unsupported(problem)
     handler = HANDLERS.get(instruction.mnemonic)
+    if step.state.mode.narrow:
+        handler = HANDLERS_31.get(instruction.mnemonic, handler)
     before = step.state.sp
     if handler is not None:
         handler(step)
@@ -159,4 +180,4 @@ def start(state: State, code: Code, place: Place) -> Step:
     return Step(state, code, instruction, place, plus(code.address(place), instruction.length))
 
 
-__all__ = ["HANDLERS", "Handler", "Jump", "Step", "family", "insn", "perform", "start"]
+__all__ = ["HANDLERS", "HANDLERS_31", "Handler", "Jump", "Step", "family", "family_31", "insn", "perform", "start"]

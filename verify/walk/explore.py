@@ -11,13 +11,15 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 
 from verify.contracts import callee
 from verify.contracts.expr import Undefined
 from verify.contracts.schema import Call, Contract
 from verify.contracts.scope import History, Moment
 from verify.errors import Undecided, Unsupported
-from verify.machine.state import GOT_SLOT, OLD_R15, Load, State, Store, entry_state
+from verify.machine.mode import Mode
+from verify.machine.state import GOT_SLOT, Load, State, Store, entry_state
 from verify.machine.storage import Ranges
 from verify.machine.term import INDETERMINATE, TRUE, Origin, Term, eq, not_, plus, split
 from verify.objfile.image import Place
@@ -25,16 +27,19 @@ from verify.semantics import zarch
 from verify.semantics.code import Code
 from verify.semantics.step import Jump, perform, start
 from verify.verdict import Verdict
-from verify.walk.path import CallMade, Exit, Path, Stop
+from verify.walk.path import CallMade, Exit, Patched, Path, Stop
 
 MOST_VISITS = 64
 MOST_PATHS = 512
 MOST_STEPS = 50_000
 MOST_STOPS = 8
 _LINK = 14
-_THUNK = re.compile(r"^__s390_indirect_jump_r(\d+)(?:use_r(\d+))?$")
+# The older thunks name a scratch register first: r1use_r14 branches to r14 (arch/s390/include/asm/nospec-insn.h, 4.16).
+_THUNK = re.compile(r"^__s390x?_indirect_jump_r(?:(?P<scratch>\d+)use_r)?(?P<target>\d+)$")
 
 Feasible = Callable[[list[Term]], bool]
+Watch = Callable[[State, Code, Place], None]
+"""Told of every instruction before it is executed."""
 
 
 @dataclass
@@ -64,12 +69,17 @@ class _Walk:
 
 
 def explore(
-    code: Code, contract: Contract, entry: Place, patched: tuple[str, ...], feasible: Feasible
-) -> Iterator[Path]:
+    code: Code, contract: Contract, entry: Place, choice: Patched, feasible: Feasible,
+    watch: Watch | None = None,
+) -> Iterator[Path]:  # fmt: skip
     """Yield every path from `entry`. Nothing is cut in silence: a path that was given up ends in a Stop."""
     assert zarch  # imported for its registrations
-    explorer = _Explorer(code, contract, patched, feasible)
-    waiting = [_Walk(entry_state(code.address(entry), _defined(contract)))]
+    if contract.bits != code.mode.bits:
+        raise Unsupported(f"contract {contract.name} is for {contract.bits}-bit code, and this is {code.mode.bits}-bit code")
+    explorer = _Explorer(code, contract, choice, feasible, watch)
+    history = History(entry=code.address(entry))
+    begin = entry_state(code.address(entry), _defined(contract), code.mode, code.constant)
+    waiting = [_Walk(begin, history=history)]
     finished = stopped = 0
     while waiting:
         bound = _bound(finished, len(waiting), stopped)
@@ -106,8 +116,10 @@ def _defined(contract: Contract) -> Ranges:
 
 
 class _Explorer:
-    def __init__(self, code: Code, contract: Contract, patched: tuple[str, ...], feasible: Feasible) -> None:
-        self.code, self.contract, self.patched, self.feasible = code, contract, patched, feasible
+    def __init__(
+        self, code: Code, contract: Contract, choice: Patched, feasible: Feasible, watch: Watch | None
+    ) -> None:
+        self.code, self.contract, self.choice, self.feasible, self.watch = code, contract, choice, feasible, watch
         self.steps = 0
         # Functions that the contract names are called by their contract, also where the image contains them.
         self.named = {
@@ -119,7 +131,7 @@ class _Explorer:
     def ended(self, walk: _Walk, end: Exit | Stop) -> Path:
         return Path(
             self.code,
-            self.patched,
+            self.choice,
             tuple(walk.places),
             tuple(walk.out_of_line),
             walk.state,
@@ -147,7 +159,7 @@ class _Explorer:
             return Stop(Verdict.UNKNOWN, str(problem), _known(place))
 
     def is_named_call(self, state: State) -> bool:
-        return state.pc in self.named and state.gpr[_LINK] in state.links
+        return state.pc in self.named and self.code.mode.address(state.gpr[_LINK]) in state.links
 
     # Inside the image
 
@@ -160,6 +172,8 @@ class _Explorer:
             raise Undecided(f"a loop through {self.code.image.label(place)} does not end in {MOST_VISITS} rounds")
         again = walk.visits[place] > 1
         step = start(state, self.code, place)
+        if self.watch is not None:
+            self.watch(state, self.code, place)
         walk.places.append(place)
         self.steps += 1
         if self.steps > MOST_STEPS:
@@ -212,11 +226,17 @@ class _Explorer:
             return False
         return not again or self.feasible([*state.conditions, condition])
 
+    def kind(self, address: Term) -> str:
+        """Which separation assumption an address would need: bare code has its data at addresses, not at symbols."""
+        if address.is_const and self.code.place(address) is not None:
+            return "symbols"
+        return _kind(address, self.code.mode)
+
     def check_separate(self, state: State, store: Store, place: Place) -> None:
         """A store that may hit the protected stack stops the path, unless the contract assumes it cannot."""
         if store.offset is not None:
             return
-        kind = _kind(store.address)
+        kind = self.kind(store.address)
         if kind not in self.contract.separate:
             raise Undecided(
                 f"the store to {store.address} at {self.code.image.label(place)} may hit the stack: "
@@ -232,10 +252,12 @@ class _Explorer:
             target = self.code.place(plus(store.address, byte))
             if target is not None and self.code.image.code(target, 1):
                 raise Unsupported(f"the store at {self.code.image.label(place)} changes code")
+        if self.code.in_lowcore(store.address, store.value.width // 8):
+            raise Unsupported(f"the store at {self.code.image.label(place)} changes code in the lowcore")
 
     def check_storage(self, load: Load, place: Place) -> None:
         """A load stops the path unless there must be storage where it looks: an access exception would interrupt it."""
-        if load.offset is not None or _kind(load.address) in self.contract.separate:
+        if load.offset is not None or self.kind(load.address) in self.contract.separate:
             return
         garbage = any(u.leaf is not None and u.leaf.origin in INDETERMINATE for u in load.address.leaves())
         if "pointers" in self.contract.separate and not garbage:
@@ -253,10 +275,10 @@ class _Explorer:
         self.check_executable(state.pc, place)
         if self.thunk(walk):
             return True
-        back = state.gpr[_LINK]
+        back = self.code.mode.address(state.gpr[_LINK])
         spec = self.callee(walk, state.pc)
-        if spec is not None and spec.to is None and back in state.links:
-            self.check_function(state.pc)
+        if spec is not None and spec.is_any and back in state.links:
+            self.check_function(walk, state.pc)
         pending = back in state.links
         if not pending and (spec is None or spec.to is None or self.code.place(back) is None):
             return False
@@ -277,12 +299,17 @@ class _Explorer:
         if name in self.code.image.data_symbols or symbol.note.startswith(GOT_SLOT):
             raise Unsupported(f"control goes to {name}, which is data, at {self.code.image.label(_known(place))}")
 
-    def check_function(self, target: Term) -> None:
-        """Where any callee is allowed, what is called must be something that can be one."""
+    def check_function(self, walk: _Walk, target: Term) -> None:
+        """Where any callee is allowed, what is called must be something that can be one.
+
+        Bare code has nothing but absolute addresses; that there is a function is then an assumption.
+        """
         base, offset = split(target)
-        if base is None:
+        if base is None and self.code.image.fixed and offset >= self.code.mode.lowcore and offset % 2 == 0:
+            walk.trusted.append("at each absolute address that is called there is a function of the ABI")
+        elif base is None:
             raise Unsupported(f"calls the absolute address {target}, which nothing names")
-        if base.leaf is not None and base.leaf.origin is Origin.SYMBOL and offset:
+        elif base.leaf is not None and base.leaf.origin is Origin.SYMBOL and offset:
             raise Unsupported(f"calls {target}, which is not the beginning of a function")
 
     def thunk(self, walk: _Walk) -> bool:
@@ -293,34 +320,38 @@ class _Explorer:
         if match is None or not self.contract.thunks:
             return False
         walk.trusted.append(f"{name}, of another object, obeys linux/expoline")
-        state.pc = state.gpr[int(match.group(1))]
-        if match.group(2):  # the older thunks use a second register as scratch
-            scratch = int(match.group(2))
+        state.pc = self.code.mode.address(state.gpr[int(match["target"])])
+        if match["scratch"]:
+            scratch = int(match["scratch"])
             state.gpr[scratch] = state.fresh(f"r{scratch} after {name}", 64, Origin.CLOBBERED)
         return True
 
     def callee(self, walk: _Walk, target: Term) -> Call | None:
         """The declared call that this target is, if any."""
         made = {call.spec.name for call in walk.calls}
+        names = self.code.names(target)
         for spec in self.contract.calls:
-            if spec.to is None:
+            if spec.is_any or any(fnmatchcase(name, pattern) for name in names for pattern in spec.named):
                 return spec
-            if spec.name not in made and self.is_target(walk, spec, target):
+            if spec.to is not None and spec.name not in made and self.is_target(walk, spec, target):
                 return spec
         return None
 
     def is_target(self, walk: _Walk, spec: Call, target: Term) -> bool:
         assert spec.to is not None
         try:
-            return self.moment(walk).for_some_read(spec.to, lambda to: eq(target, to)) is TRUE
+            return self.moment(walk).for_some_read(spec.to, lambda to: eq(target, self.code.mode.address(to))) is TRUE
         except Undefined:
             return False
 
     def next_in_line(self, walk: _Walk) -> Call | None:
         """The first declared call not made yet: a wrong target is then that call's own finding."""
         made = {call.spec.name for call in walk.calls}
+        if any(spec.named for spec in self.contract.calls) and not self.code.names(walk.state.pc):
+            raise Unsupported(f"calls {self.code.describe(walk.state.pc)}, which nothing names: where it is a function "
+                              "that the contract knows by name, give that with --let NAME=ADDRESS")  # fmt: skip
         for spec in self.contract.calls:
-            if spec.name not in made and (spec.patch is None or spec.patch in self.patched):
+            if not spec.named and spec.name not in made and not self.choice.excludes(spec.patch):
                 return spec
         return None
 
@@ -336,9 +367,11 @@ class _Explorer:
         if spec.replaces and effect.result is not None:
             fields[spec.replaces] = effect.result
         results = {**walk.history.results, spec.name: effect.result}
-        walk.history = replace(walk.history, results=results, struct=struct, fields=fields)
+        left = {**walk.history.left, **effect.left}
+        walk.history = replace(walk.history, results=results, struct=struct, fields=fields, left=left)
+        state.conditions += [self.moment(walk).holds(promise) for promise in spec.ensures]
         state.pc = back
-        if OLD_R15 in back.leaves() or self.code.place(back) is None:
+        if self.code.mode.r15 in back.leaves() or self.code.place(back) is None:
             raise Undecided(f"the call of {spec.name} does not return to this object")
 
     def struct(self, walk: _Walk, spec: Call) -> Term | None:
@@ -348,7 +381,7 @@ class _Explorer:
         wanted = f"pointer({self.contract.handed.name})"
         for register, expected in spec.arguments.items():
             if expected.names == (wanted,):
-                return walk.state.gpr[register]
+                return walk.state.seen(register)
         return None
 
 
@@ -364,18 +397,17 @@ def _go(state: State, condition: Term, target: Term) -> None:
     state.pc = target
 
 
-_LOWCORE = 8192  # bytes (POP, chapter 3, "Assigned Storage Locations"): prefixing maps no more
 _SEPARATE = {"symbols": "storage at a symbol", "lowcore": "the lowcore", "pointers": "what a pointer designates"}
 _POINTERS = frozenset(Origin) - INDETERMINATE - {Origin.MACHINE}
 
 
-def _kind(address: Term) -> str:
+def _kind(address: Term, mode: Mode) -> str:
     """Which of the contract's separation assumptions an address would need; "" where none would do."""
-    if OLD_R15 in address.leaves():
+    if mode.r15 in address.leaves():
         return ""
     base, constant = split(address)
     if base is None:
-        return "lowcore" if constant < _LOWCORE else ""
+        return "lowcore" if constant < mode.lowcore else ""
     origins = {unknown.leaf.origin for unknown in address.leaves() if unknown.leaf is not None}
     if base.leaf is not None and origins <= {Origin.SYMBOL, Origin.CODE}:
         return "symbols"

@@ -43,16 +43,37 @@ class Stop:
     at: Place
 
 
+@dataclass(frozen=True, slots=True)
+class Patched:
+    """A choice of what stands at the places that the kernel patches.
+
+    `on` are the patch sites of the contract that are not as assembled, `half` those that another CPU has written in
+    part; `texts` says all of it to people.
+    """
+
+    on: tuple[str, ...] = ()
+    half: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+
+    def excludes(self, site: str | None) -> bool:
+        """Whether a call that is made only where the site is switched on cannot be made."""
+        return site is not None and site not in self.on and site not in self.half
+
+    def requires(self, site: str | None) -> bool:
+        """Whether a call that belongs to the site (or to none) must be made; half written it may or may not be."""
+        return site is None or site in self.on
+
+
 @dataclass(frozen=True)
 class Path:
-    """One way through the routine under one choice of run-time patches.
+    """One way through the routine under one choice of patches.
 
     `out_of_line` are the targets of execute instructions; `trusted` says what was taken
     at their contract's word.
     """
 
     code: Code
-    patched: tuple[str, ...]
+    choice: Patched
     places: tuple[Place, ...]
     out_of_line: tuple[Place, ...]
     state: State
@@ -61,9 +82,13 @@ class Path:
     end: Exit | Stop
     trusted: tuple[str, ...] = ()
 
+    @property
+    def patched(self) -> tuple[str, ...]:
+        """The patch sites that are switched on."""
+        return self.choice.on
+
     def describe(self) -> str:
         """The path as labels of the places where it branched, called and left."""
-        patches = ", ".join(self.patched)
         label = self.code.image.label
         jumps = [
             f"{label(a)} to {label(b)}"
@@ -72,7 +97,7 @@ class Path:
         ]
         calls = [f"call of {made.spec.name} at {label(made.at)}" for made in self.calls]
         parts = [
-            *([f"{patches} switched on"] if patches else []),
+            *([", ".join(self.choice.texts)] if self.choice.texts else []),
             *calls,
             *jumps,
             f"exit at {label(self.end.at)}",

@@ -5,6 +5,7 @@ another instruction or touches the PSW. Importing this package registers them al
 """
 
 from verify.semantics.zarch import (
+    addressing,
     atomic,
     branch,
     control,
@@ -20,6 +21,7 @@ from verify.semantics.zarch import (
 )
 
 __all__ = [
+    "addressing",
     "atomic",
     "branch",
     "control",

@@ -1,7 +1,8 @@
 """Branches (POP, chapter 7, "General Instructions").
 
 In the 64-bit addressing mode the link information is the updated instruction address, bits 0-63 ("BRANCH AND
-SAVE"). A register number of zero means that no branch is taken.
+SAVE"); in the 31-bit mode it is bits 32-63 of the PSW, which BALR and BAL make in the same way there: bit 32 is one, bits
+33-63 the address, and bits 0-31 of the register stay. A register number of zero means that no branch is taken.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def branch_relative_on_condition(step: Step) -> None:
 
 @insn("BASR", "BALR")
 def branch_and_save_register(step: Step) -> None:
-    """The branch address is taken before the link is stored; BALR differs in the 24-bit and 31-bit modes only."""
+    """The branch address is taken before the link is stored; BALR differs in the 24-bit mode only."""
     target = step.reg("R2")
     step.link("R1")
     if step.field("R2"):
@@ -142,6 +143,7 @@ family({
 @insn("BIC")
 def branch_indirect_on_condition(step: Step) -> None:
     """The branch address is the doubleword at the second-operand address."""
+    step.only_in_64_bit_mode()
     if step.field("M1"):
         taken = _taken(step)
         step.jump_indirect(step.state.load(step.address(), 8, taken), taken)

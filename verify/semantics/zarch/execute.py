@@ -28,17 +28,32 @@ def execute(step: Step) -> None:
     """Execute the modified target as if it stood here."""
     address = step.relative() if step.insn.mnemonic == "EXRL" else step.address()
     place = step.code.place(address)
-    if place is None:
-        raise Unsupported(f"{step.insn.mnemonic.lower()} of code outside the object ({address})")
-    target = step.code.fetch(place)
+    target = step.code.fetch(place) if place is not None else _in_lowcore(step, address)
     if target.mnemonic in _EXECUTES:
         raise Unsupported("an execute of an execute is an execute exception")
-    step.targets.append(place)
+    if place is not None:
+        step.targets.append(place)
     insn, length = _modified(step, target)
-    inner = replace(step, insn=insn, place=place, executed=True, jumps=[], length=length)
+    inner = replace(step, insn=insn, place=place or step.place, executed=True, jumps=[], length=length)
     perform(inner)
     step.jumps.extend(inner.jumps)
     step.leaves, step.supervisor = inner.leaves, inner.supervisor
+
+
+def _in_lowcore(step: Step, address: Term) -> Instruction:
+    """The instruction that the contract says the lowcore holds there."""
+    if not address.is_const or address.value >= step.state.mode.lowcore:
+        raise Unsupported(f"{step.insn.mnemonic.lower()} of code outside the object ({address})")
+    raw = step.code.fixed.get(address.value)
+    if raw is None:
+        raise Unsupported(
+            f"{step.insn.mnemonic.lower()} of code in the lowcore at {address.value:#x}: the contract does not say "
+            "what the lowcore holds there"
+        )
+    target = decode(raw)
+    if target is None or target.length != len(raw) or target.format.relative is not None:
+        raise Unsupported(f"the code {raw.hex()} in the lowcore at {address.value:#x} cannot be executed from afar")
+    return target
 
 
 def _modified(step: Step, target: Instruction) -> tuple[Instruction, Term | None]:

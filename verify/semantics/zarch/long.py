@@ -24,6 +24,7 @@ def move_long_extended(step: Step) -> None:
     CC 0: the lengths are equal, 1: the first is less, 2: the first is greater. At the end the addresses have gone up
     by what was moved, and the lengths down.
     """
+    step.only_in_64_bit_mode()
     _repeated(step)
     first, second = step.field("R1"), step.field("R3")
     if first == second:

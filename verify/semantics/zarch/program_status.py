@@ -31,8 +31,13 @@ def set_program_mask(step: Step) -> None:
 
 @insn("EPSW")
 def extract_psw(step: Step) -> None:
-    """PSW bits 0-31 replace bits 32-63 of R1; PSW bits 32-63 those of R2, unless the R2 field is zero."""
+    """PSW bits 0-31 replace bits 32-63 of R1; PSW bits 32-63 those of R2, unless the R2 field is zero.
+
+    The short PSW of ESA/390, in which 31-bit kernels run, has the instruction address there: then R2 is refused.
+    """
     state = step.state
+    if step.field("R2"):
+        step.only_in_64_bit_mode()
     mask = psw.compose(state.system_mask, cc.value(state), state.program_mask)
     step.set_reg("R1", concat(ibm(step.reg("R1"), 0, 31), ibm(mask, 0, 31)))
     if step.field("R2"):
@@ -74,15 +79,10 @@ def set_system_mask(step: Step) -> None:
     _set_system_mask(step, step.state.load(step.address(), 1))
 
 
-@insn("SAM64")
-def set_addressing_mode_64(step: Step) -> None:
-    """PSW bits 31 and 32 become one, which in the 64-bit addressing mode they are."""
-    step.state.system_mask = psw.in_64_bit_mode(step.state.system_mask)
-
-
 @insn("LPSWE", "LPSWEY")
 def load_psw_extended(step: Step) -> None:
     """An exit: the sixteen bytes at the operand are the whole PSW, mask first, then the instruction address."""
+    step.only_in_64_bit_mode()
     state = step.state
     address = step.address("1" if step.insn.mnemonic == "LPSWEY" else "2")
     mask = state.load(address, 8)
@@ -95,11 +95,12 @@ def load_psw(step: Step) -> None:
     """An exit: the eight bytes at the operand are a PSW of the short format.
 
     Bits 0-32 become those of the PSW, bit 12 inverted to zero; bits 33-63 the rightmost of the instruction address.
+    Whether the addressing mode is another one then, bits 31 and 32 say (mode-preserved).
     """
     state = step.state
     short = state.load(step.address(), 8)
     mask = concat(ibm(short, 0, 11), const(0, 1), ibm(short, 13, 32), const(0, 31))
-    step.leaves = concat(const(0, 33), ibm(short, 33, 63))
+    step.leaves = state.mode.address(ibm(short, 33, 63))
     _replace_psw(step, mask)
 
 

@@ -166,5 +166,5 @@ def load_address_extended(step: Step) -> None:
     value = own
     for mode, number in choices:
         value = ite(eq(space, const(mode, 2)), number, value)
-    step.set_reg("R1", step.address())
+    step.set_address("R1", step.address())
     step.state.access[step.field("R1")] = value

@@ -15,8 +15,8 @@ from verify.semantics.step import Handler, Step, family, insn
 
 @insn("LARL")
 def load_address_relative_long(step: Step) -> None:
-    """The address itself, all 64 bits in the 64-bit addressing mode."""
-    step.set_reg("R1", step.relative())
+    """The address itself: all 64 bits in the 64-bit addressing mode, bits 32-63 in the 31-bit mode."""
+    step.set_address("R1", step.relative())
 
 
 def _load(size: int, result: int, signed: bool) -> Handler:

@@ -1,0 +1,11 @@
+# One fault a thunk, for each property that linux-4.16/expoline_r1 states, in the thunk's name.
+	.include "thunk-r1.inc"
+	thunk_r1 callee_saved, "lghi %r6, 0"
+	thunk_r1 stack_balanced, "aghi %r15, -8"
+	thunk_r1 stack_confined, "stg %r0, 0(%r15)"
+	thunk_r1 memory_frame, "stgrl %r0, branches_taken"
+	thunk_r1 psw_redirect, "aghi %r1, 2"
+	thunk_r1 mode_preserved, "ltgr %r0, %r0"
+	thunk_r1 vector_preserved, "ldgr %f8, %r0"
+	thunk_r1 expoline, "br %r1"
+	thunk_r1 no_stale_read, "lg %r9, 0(%r15)"

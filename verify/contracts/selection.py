@@ -1,0 +1,71 @@
+"""Which contract a routine of a given kernel is held to: by its symbol, the kernel's version, and the object itself.
+
+A kernel without a contract never borrows a neighbour's, and where several fit nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from verify.contracts.kernels import Fit, Kernels, Version, kernels_of
+from verify.contracts.load import Has, contract_names, inherited, symbol_numbers
+from verify.contracts.source import read
+
+
+@dataclass(frozen=True)
+class Dated:
+    """A contract that says which kernels it is for, and symbols that tell it from others for the same kernels."""
+
+    name: str
+    summary: str
+    symbols: tuple[str, ...]
+    kernels: Kernels
+    present: tuple[str, ...]
+    absent: tuple[str, ...]
+
+    def covers(self, names: Iterable[str]) -> bool:
+        """Whether it is for a routine with one of these names."""
+        return any(fits(self.symbols, name) for name in names)
+
+    def shown_by(self, has: Has) -> bool:
+        """Whether the object knows the symbols of `present`, and none of `absent`."""
+        return all(map(has, self.present)) and not any(map(has, self.absent))
+
+    def describe(self) -> str:
+        """Its name, the kernels it is for, and its summary."""
+        return f"{self.name} ({self.kernels.describe()}): {self.summary}"
+
+
+def fits(patterns: Iterable[str], name: str) -> bool:
+    """Whether a symbol is one of these, or fits one with a number in braces."""
+    patterns = list(patterns)
+    return name in patterns or bool(symbol_numbers(patterns, name))
+
+
+@cache
+def dated(root: Path) -> tuple[Dated, ...]:
+    """All contracts that name kernels, by the first of them. Raises ContractError."""
+    found = []
+    for name in contract_names(root):
+        source = read(root / f"{name}.toml")
+        kernels = kernels_of(source)
+        if kernels is not None:
+            summary = str(source.table.get("summary", ""))
+            symbols = inherited(root, name, "symbols")
+            found.append(Dated(name, summary, symbols, kernels, source.strings("present"), source.strings("absent")))
+    return tuple(sorted(found, key=lambda one: one.kernels.order()))
+
+
+def candidates(root: Path, names: Iterable[str], kernel: Version, has: Has) -> tuple[Dated, ...]:
+    """The contracts for a routine of that kernel: one, where version and object decide; none, where none is known."""
+    names = tuple(names)
+    possible = tuple(one for one in dated(root) if one.covers(names) and one.kernels.fit(kernel) is not Fit.NO)
+    if len(possible) < 2:
+        return possible
+    return tuple(one for one in possible if one.shown_by(has)) or possible
+
+
+__all__ = ["Dated", "candidates", "dated", "fits"]

@@ -1,0 +1,237 @@
+"""One name for what two routines find alike: the same environment answers both.
+
+Along a path unknowns are numbered as they are made, so the same unknown has another number in another routine. Here it
+is named by what asked for it: the n-th call, or the n-th read of an address between two events that others can see
+(calls, and bytes stored outside the stack). What no environment answers alike is the side's own: storage that nothing
+wrote, unpredictable machine state, and addresses of the image that no global symbol names.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from verify.machine.rewrite import rebuild
+from verify.machine.state import Load, Store
+from verify.machine.storage import CELL
+from verify.machine.term import TRUE, Origin, Term, leaf, plus, split
+from verify.objfile.image import Image, Place, Symbol
+from verify.semantics.code import Code
+from verify.walk.path import CallMade, Path
+
+_LEFT = re.compile(r"^(?P<base>.*)#(?P<number>\d+)(?:\.mem\[old\.r15(?P<at>[+-]\d+)\])?$")
+_SHARED = frozenset({Origin.ENTRY, Origin.STORAGE, Origin.SYMBOL})
+_ANSWERS = frozenset({Origin.RESULT, Origin.FIELD, Origin.CLOBBERED})
+_MEANT = frozenset({Origin.LOAD, Origin.CODE, Origin.MACHINE, Origin.RESULT})
+_CALLER = "caller.mem["
+ROUTINE = "the routine"
+"""What either routine is called under common names."""
+
+
+@dataclass
+class Interned:
+    """Numbers for the addresses and conditions of both sides: a name may show a term cut short, its number does not."""
+
+    known: dict[Term, int] = field(default_factory=dict)
+
+    def __call__(self, term: Term) -> int:
+        """The number of a term."""
+        return self.known.setdefault(term, len(self.known))
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two routines. `mark` goes into the names that are its own; `alone`: the other is of another image.
+
+    `record`: the contract speaks of data at a distance from the routine, which is then the same record on both sides.
+    """
+
+    mark: str
+    image: Image
+    symbol: Symbol
+    alone: bool
+    record: bool = False
+
+    def global_name(self, place: Place) -> tuple[str, int] | None:
+        """The global symbol that covers a place, and the distance from its beginning."""
+        starts, symbols = self._globals.get(place.space, ([], []))
+        at = bisect_left(starts, place.offset + 1) - 1
+        if at < 0 or place.offset - starts[at] >= max(1, symbols[at].size):
+            return None
+        return symbols[at].name, place.offset - starts[at]
+
+    def placed(self, symbol: Term) -> Place | None:
+        """Where a global symbol, by its common name, stands in this image."""
+        name = str(symbol).removeprefix("&")
+        if symbol.leaf is None or symbol.leaf.origin is not Origin.SYMBOL:
+            return None
+        if name == ROUTINE:
+            return self.symbol.place
+        return next((one.place for one in self.image.symbols if one.name == name and one.binding != "local"), None)
+
+    @cached_property
+    def _globals(self) -> Mapping[int, tuple[list[int], list[Symbol]]]:
+        found: dict[int, dict[int, Symbol]] = {}
+        for symbol in sorted(self.image.symbols, key=lambda one: one.name):
+            if symbol.place is not None and symbol.name and symbol.binding != "local":
+                found.setdefault(symbol.place.space, {}).setdefault(symbol.place.offset, symbol)
+        return {space: (sorted(table), [table[at] for at in sorted(table)]) for space, table in found.items()}
+
+
+def outside(stores: list[Store]) -> list[Store]:
+    """The stores that go to no known distance from r15 at entry."""
+    return [store for store in stores if store.offset is None]
+
+
+class Names:
+    """The common names along one path of one side."""
+
+    def __init__(self, side: Side, path: Path, interned: Interned) -> None:
+        self.side, self.path, self.interned = side, path, interned
+        self.code: Code = path.code
+        self._leaves: dict[Term, Term] = {}
+        self._frame_reads: set[Term] = set()
+        self._done: dict[Term, Term] = {}
+        self._backs = {made.back: number for number, made in enumerate(path.calls, 1)}
+        self.unmatched: set[Term] = set()
+        """Unknowns that are no garbage, and may yet be what the other side calls by another name."""
+        self._name_loads()
+
+    def __call__(self, term: Term) -> Term:
+        """The term under common names."""
+        if all(self.unknown(one) is one and not _in_image(one) for one in term.leaves()):
+            return term
+        waiting = [term]
+        while waiting:  # no recursion: a loop of a thousand instructions makes a deep term
+            node = waiting[-1]
+            if node in self._done:
+                waiting.pop()
+                continue
+            named = self._address(node)
+            if named is None and node.op == "leaf":
+                named = self.unknown(node)
+            if named is None:
+                missing = [arg for arg in node.args if arg not in self._done]
+                if missing:
+                    waiting.extend(missing)
+                    continue
+                args = tuple(self._done[arg] for arg in node.args)
+                same = all(new is old for new, old in zip(args, node.args, strict=True))
+                named = node if same else rebuild(node, args)
+            self._done[node] = named
+        return self._done[term]
+
+    def unknown(self, one: Term) -> Term:
+        """The common name of an unknown, or its own with the side's mark."""
+        known = self._leaves.get(one)
+        if known is None:
+            known = self._leaves[one] = self._named(one)
+        return known
+
+    # Addresses of the image
+
+    def _address(self, node: Term) -> Term | None:
+        """A place of the image by its global symbol; None for a term that is no such address."""
+        base, offset = split(node)
+        if base is None or base.leaf is None or base.leaf.origin is not Origin.CODE:
+            return None
+        if node in self._backs:
+            return leaf(f"return address of call {self._backs[node]}", node.width, Origin.CODE)
+        place = self.code.place(node)
+        entry = self._entry
+        if place is not None and self.side.record and place.space == entry.space:
+            return plus(leaf(f"&{ROUTINE}", node.width, Origin.SYMBOL), place.offset - entry.offset)
+        named = None if place is None else self.side.global_name(place)
+        if named is not None:
+            # The routine itself is the same one on both sides, whatever it is called.
+            name = ROUTINE if named[0] in self.side.image.aliases(entry) else named[0]
+            return plus(leaf(f"&{name}", node.width, Origin.SYMBOL), named[1])
+        return plus(self.unknown(base), offset)
+
+    @property
+    def _entry(self) -> Place:
+        assert self.side.symbol.place is not None
+        return self.side.symbol.place
+
+    # Unknowns
+
+    def _named(self, one: Term) -> Term:
+        assert one.leaf is not None
+        name, origin = one.leaf.name, one.leaf.origin
+        if origin in _SHARED or name.startswith(_CALLER) or (origin is Origin.CODE and not self.side.alone):
+            return one
+        call = self._answer(one) if origin in _ANSWERS else None
+        if call is not None:
+            return leaf(call, one.width, origin)
+        own = leaf(f"{name}, {self.side.mark}", one.width, origin, one.leaf.note)
+        if origin in _MEANT or one in self._frame_reads:
+            self.unmatched.add(own)
+        return own
+
+    def _answer(self, one: Term) -> str | None:
+        """What a call left in a register, a field or a struct, named by the number of the call."""
+        match = _LEFT.match(one.leaf.name if one.leaf else "")
+        if match is None:
+            return None
+        base, rest = match["base"], match["at"]
+        made = [n for n, call in enumerate(self.path.calls, 1) if call.state.fresh_count < int(match["number"])]
+        if not made:
+            return None
+        call = self.path.calls[made[-1] - 1]
+        spec = call.spec
+        if rest is not None:
+            where = _into(call, int(rest)) if base == f"after {spec.name}" else None
+            return None if where is None else f"{base}, {where}#{made[-1]}"
+        register = base.partition(",")[0].endswith(f" after {spec.name}")
+        ours = register or base.startswith(f"{spec.name}.") or base in spec.mutable
+        return f"{base}#{made[-1]}" if ours else None
+
+    # Reads
+
+    def _name_loads(self) -> None:
+        count: Counter[tuple[int, int, int, int, int]] = Counter()
+        for load, calls, stored in timed(self.path):
+            address = self(load.address)
+            if self.path.state.mode.r15 in address.leaves() or load.value.leaf is None:
+                self._frame_reads.add(load.value)  # the own frame, perhaps, which nobody else knows
+                continue
+            guard = 0 if load.guard is TRUE else 1 + self.interned(self(load.guard))
+            place = (calls, stored, self.interned(address), load.value.width)
+            count[*place, 0] += 1
+            numbers = (*place[:3], guard, count[*place, 0])
+            when = [
+                *([f", after call {calls}"] if calls else []),
+                *([f", read {numbers[4]}"] if numbers[4] > 1 else []),
+            ]
+            name = f"mem{load.value.width}[{address}]{''.join(when)}" + "".join(f"#{number}" for number in numbers)
+            named = self._leaves[load.value] = leaf(name, load.value.width, load.value.leaf.origin)
+            if not self.unmatched.isdisjoint(address.leaves()):
+                self.unmatched.add(named)
+
+
+def timed(path: Path) -> list[tuple[Load, int, int]]:
+    """The reads outside the stack, each with the numbers of calls made and of bytes stored outside before it."""
+    found = []
+    ends = [len(made.state.loads) for made in path.calls]
+    for index, load in enumerate(path.state.loads):
+        if load.offset is None:
+            stored = sum(store.value.width // 8 for store in outside(path.state.stores[: load.stores]))
+            found.append((load, sum(end <= index for end in ends), stored))
+    return found
+
+
+def _in_image(one: Term) -> bool:
+    return one.leaf is not None and one.leaf.origin is Origin.CODE
+
+
+def _into(made: CallMade, at: int) -> str | None:
+    """Where the callee wrote into a struct that it got the address of: the register, and the distance in bytes."""
+    for register in made.spec.into:
+        first = made.state.mode.offset(made.state.gpr[register])
+        if first is not None and first - CELL < at:
+            return f"through r{register} {at - first:+d}"
+    return None
