@@ -31,6 +31,7 @@ FLOORS = {
     "explain": 7,
     "report": 8,
     "cache": 9,
+    "config": 4,
     "sitestates": 8,
     "equiv": 9,
     "patching": 9,

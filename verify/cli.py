@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from verify import __version__, library
+from verify import config as config_file
 from verify.errors import UsageError, VerifyError
 from verify.report import formats, terminal
 from verify.verdict import Exit, Verdict
@@ -28,13 +29,21 @@ _GC_THRESHOLD = 500_000  # and the last collections, at exit, would take as long
 _COLOURS = {Verdict.PROVED: "green", Verdict.VACUOUS: "yellow", Verdict.UNKNOWN: "yellow",
             Verdict.UNSUPPORTED: "yellow"}  # fmt: skip
 
+_CONFIGURED = ("prove",)
+"""The commands that heed a project's settings."""
+
 Command = TypeVar("Command", bound="Callable[..., None]")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="verify")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Prove assembly trampolines on IBM Z correct."""
+    if context.invoked_subcommand in _CONFIGURED:
+        settings = config_file.nearest(Path.cwd())
+        context.obj = settings
+        context.default_map = {context.invoked_subcommand: config_file.defaults(settings)}
 
 
 def _names(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -184,7 +193,7 @@ _REPORTING = (
 
 
 @cli.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @_choosing
 @click.option("--select", metavar="P,..", callback=_names, help="Only these properties.")
 @click.option("--ignore", metavar="P,..", callback=_names, help="All properties but these.")
@@ -220,7 +229,8 @@ def prove(
     known = _known(baseline)
     details = formats.details(targets)
     options = pipeline.Options(**choosing, select=select, ignore=ignore, details=details, replay=not no_replay)
-    mine = merging.share(files, shard)
+    settings = click.get_current_context().find_object(config_file.Config) or config_file.Config()
+    mine = merging.share(files or settings.objects(), shard)
     with workers.terminable(), nullcontext() if quiet else progress.Meter(sys.stderr) as meter:
         report = pipeline.prove(mine, options, jobs, timeout, meter)
     _tell(_gated(replace(report, shard=shard), known, tolerated), targets, quiet)
@@ -429,23 +439,63 @@ def robust(
     _tell(report, targets, quiet)
 
 
+@cli.command()
+@click.option("--explain", is_flag=True, help="Tell all settings, and where each comes from.")
+def config(explain: bool) -> None:
+    """Show the settings of this project: verify.toml, or [tool.verify] of pyproject.toml."""
+    from verify.report import settings
+
+    bare = click.Context(prove)
+    known = {one.opts[0].removeprefix("--"): one.get_default(bare) for one in prove.params}
+    click.echo(settings.render(config_file.nearest(Path.cwd()), known, explain=explain), nl=False)
+
+
+@cli.command()
+@click.option("--for", "kind", type=click.Choice(["kernel", "library"]), default="library", show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), default=Path(config_file.OWN), show_default=True)
+def init(kind: str, output: Path) -> None:
+    """Write a commented file of settings to start from."""
+    from verify.report import settings
+
+    if output.exists():
+        raise UsageError(f"{output}: there is one already")
+    _write(output, settings.TEMPLATES[kind])
+    click.echo(f"{output}: written; name your objects in it, then run `verify prove`")
+
+
 @cli.command("list")
 @click.argument("what", type=click.Choice(["contracts", "properties", "layouts", "handlers"]))
-def list_(what: str) -> None:
+@click.option("--kernel", metavar="VERSION", help="Only the contracts of this kernel.")
+def list_(what: str, kernel: str | None) -> None:
     """List the contracts, properties, struct layouts or handler models there are."""
-    for name, summary in _listing(what):
+    if kernel is not None and what != "contracts":
+        raise UsageError(f"--kernel chooses among contracts, not {what}")
+    for name, summary in _contracts(kernel) if what == "contracts" else _listing(what):
         click.echo(f"{name:<34} {summary}")
+
+
+def _contracts(kernel: str | None) -> list[tuple[str, str]]:
+    """All contracts with the kernels they are for, or those of one kernel."""
+    from verify.contracts import selection
+    from verify.contracts.kernels import Fit, version
+
+    try:
+        wanted = None if kernel is None else version(kernel)
+    except ValueError as problem:
+        raise UsageError(str(problem)) from problem
+    return [
+        (one.name, one.summary if one.kernels is None else f"{one.summary} ({one.kernels.describe()})")
+        for one in selection.summaries(library.library("models"))
+        if wanted is None or (one.kernels is not None and one.kernels.fit(wanted) is not Fit.NO)
+    ]
 
 
 def _listing(what: str) -> list[tuple[str, str]]:
     from verify.contracts.handlers import handler_names, load_handler
     from verify.contracts.layout import load_layout
-    from verify.contracts.load import contract_names, layout_names
-    from verify.contracts.source import read
+    from verify.contracts.load import layout_names
 
     root = library.library("models")
-    if what == "contracts":
-        return [(name, str(read(root / f"{name}.toml").table.get("summary", ""))) for name in contract_names(root)]
     if what == "handlers":
         return [(name, load_handler(root, name).summary) for name in handler_names(root)]
     if what == "layouts":
