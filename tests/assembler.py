@@ -23,6 +23,7 @@ from elftools.elf.elffile import ELFFile
 TRAMPOLINES = Path(__file__).resolve().parents[1] / "trampolines"
 GNU = "s390x-linux-gnu-as"
 _EXECUTABLE = 0x4
+_LEVEL_31 = re.compile(r"^FLAGS31\s*:=\s*-m31 .*-march=(\w+)", re.MULTILINE)
 _LEVEL = re.compile(r"^FLAGS\s*:=.*-march=(\w+)", re.MULTILINE)
 
 
@@ -37,16 +38,24 @@ class Assembler:
     def assemble(self, source: Path, output: Path, defines: Sequence[str] = ()) -> Path:
         """Assemble a source with the include directory and level of trampolines/Makefile; NAME=NUMBER in `defines`."""
         symbols = [part for name in defines for part in self.define.format(name).split()]
-        command = [*self.command, f"-march={level()}", "-I", "include", *symbols, "-o", str(output), str(source)]
+        narrow = is_narrow(source)
+        mode = ("-m31" if narrow else "-m64",) if self.name == GNU else ()
+        flags = (*mode, f"-march={level(narrow=narrow)}", "-I", "include")
+        command = [*self.command, *flags, *symbols, "-o", str(output), str(source)]
         done = subprocess.run(command, cwd=TRAMPOLINES, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{self.name} does not assemble {source.name}:\n{done.stderr}"
         return output
 
 
+def is_narrow(source: Path) -> bool:
+    """Whether the Makefile assembles this source for the 31-bit addressing mode."""
+    return "-31-" in source.stem or "abi-s390-" in source.stem
+
+
 @cache
-def level() -> str:
+def level(*, narrow: bool = False) -> str:
     """The instruction-set level that the Makefile builds for."""
-    found = _LEVEL.search((TRAMPOLINES / "Makefile").read_text(encoding="utf-8"))
+    found = (_LEVEL_31 if narrow else _LEVEL).search((TRAMPOLINES / "Makefile").read_text(encoding="utf-8"))
     assert found is not None, "trampolines/Makefile names no -march"
     return found.group(1)
 
@@ -56,7 +65,7 @@ def available() -> tuple[Assembler, ...]:
     """The assemblers there are, GNU as first. Raises AssertionError where there is none: no test is skipped."""
     found = []
     if shutil.which(GNU):
-        found.append(Assembler(GNU, (GNU, "-m64"), "--defsym {}"))
+        found.append(Assembler(GNU, (GNU,), "--defsym {}"))
     if importlib.util.find_spec("ziglang"):
         clang = (sys.executable, "-m", "ziglang", "clang", "--target=s390x-linux-gnu", "-c")
         found.append(Assembler("clang of ziglang", clang, "-Wa,-defsym,{}"))
@@ -64,6 +73,13 @@ def available() -> tuple[Assembler, ...]:
         found
     ), f"no assembler for s390x: install {GNU} (binutils-s390x-linux-gnu) or the PyPI package ziglang==0.13.0"
     return tuple(found)
+
+
+def for_source(source: Path) -> tuple[Assembler, ...]:
+    """The assemblers that know the addressing mode of a source: clang knows the 64-bit one alone."""
+    found = tuple(one for one in available() if one.name == GNU or not is_narrow(source))
+    assert found, f"no assembler for 31-bit code: install {GNU} (binutils-s390x-linux-gnu)"
+    return found
 
 
 def version(assembler: Assembler) -> str:
@@ -134,7 +150,7 @@ def _sections(elf: Any) -> dict[int, _Section]:
     found = {
         index: _Section(section.name, bytearray(section.data()), [])
         for index, section in enumerate(elf.iter_sections())
-        if section["sh_flags"] & _EXECUTABLE and section["sh_size"]
+        if (section["sh_flags"] & _EXECUTABLE and section["sh_size"]) or section.name == ".altinstructions"
     }
     symbols = list(elf.get_section_by_name(".symtab").iter_symbols())
     for table in elf.iter_sections():
@@ -154,6 +170,9 @@ def _entries(elf: Any, index: int) -> dict[int, tuple[list[str], int]]:
     """The functions of a section: their names and size, by offset."""
     found: dict[int, tuple[list[str], int]] = {}
     symbols = [s for s in elf.get_section_by_name(".symtab").iter_symbols() if s["st_shndx"] == index]
+    section = elf.get_section(index)
+    if section.name.startswith(".altinstr"):  # replacements, and the list of them, belong to no function
+        return {0: ([section.name], section["sh_size"])}
     for start in {s["st_value"] for s in symbols if s["st_info"]["type"] == "STT_FUNC"}:
         here = [s for s in symbols if s["st_value"] == start and s["st_info"]["bind"] == "STB_GLOBAL"]
         found[start] = [s.name for s in here], max(s["st_size"] for s in here)

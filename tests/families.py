@@ -11,10 +11,12 @@ SYMBOL_FOR = {
 }
 CONTRACTS = (
     "linux-3.18/ftrace_plt",
+    "linux-4.16/expoline_r1",
     "linux-5.15/hotpatch_shared_br",
     "linux-5.15/hotpatch_shared_exrl",
     "linux-5.15/hotpatch_trampoline",
     "linux-5.17/kretprobe_trampoline",
+    "linux-6.12/__switch_to",
     "linux-6.3/bpf_plt",
     "linux-6.3/rethook_trampoline",
     "linux/expoline_scratch",
@@ -25,10 +27,11 @@ CONTRACTS = (
     "samples/direct_multi_modify",
     "samples/direct_too",
 )
-LAYOUTS = ("linux-hotpatch",)
+LAYOUTS = ("linux-6.12-task", "linux-hotpatch", "linux-lowcore")
 
 # The objects under broken/, the properties that find each fault, and what the same fault breaks besides.
 BUGS = {
+    "alternatives-facility": {"stack-confined", "callee-saved"},
     "direct-r0-lost": {"psw-redirect", "callee-saved", "no-stale-read"},
     "vdso-caller-frame": {"stack-confined"},
     "expoline-wrong-scratch": {"callee-saved"},
@@ -36,6 +39,7 @@ BUGS = {
     "bpf-plt-swapped": {"callee-saved"},
     "rethook-late-epsw": {"regs-complete"},
     "kretprobe-plain-branch": {"callee-saved", "regs-honoured", "mode-preserved"},
+    "switch-ksp-late": {"memory-frame"},
 }
 CONSEQUENCES = {"kretprobe-plain-branch": {"expoline"}}
 
@@ -45,8 +49,11 @@ def _thunk(scratch: int, register: int) -> tuple[str, list[str]]:
     return name, [f".text..{name}+0x0..0xa", f".text..{name}+0xe..0x10"]
 
 
+_THUNK_14 = [".text..__s390_indirect_jump_r14+0x0..0x6", ".text..__s390_indirect_jump_r14+0xa..0xc"]
 # The bytes that are executed, by object and routine; and those of its own that no path reaches, where there are some.
 EXECUTED = {
+    "alternatives": {"fetch_add": [".text+0x0..0x1c"], "smaller": [".text+0x20..0x2e"]},
+    "expoline-r1": {"__s390x_indirect_jump_r1use_r1": [".text+0x0..0x6", ".text+0xa..0xc"]},
     **{name: {"my_tramp": [".text+0x0..0x36"]} for name in ("direct", "direct-too")},
     "direct-multi": {"my_tramp": [".text+0x0..0x3a"]},
     "direct-modify": {"my_tramp1": [".text+0x0..0x36"], "my_tramp2": [".text+0x40..0x76"]},
@@ -64,10 +71,12 @@ EXECUTED = {
     },
     "ftrace_plt": {"ftrace_plt": [".text+0x0..0xa"]},
     "bpf_plt": {"bpf_plt": [".text+0x0..0xe"]},
+    "switch_to-6.12": {"__switch_to": [".text+0x0..0x46", *_THUNK_14], "__s390_indirect_jump_r14": _THUNK_14},
     "kretprobe-5.17": {"__kretprobe_trampoline": [".text+0x0..0x58"]},
     "rethook-6.3": {"arch_rethook_trampoline": [".text+0x0..0x58"]},
 }
 UNEXECUTED = {
+    "__s390x_indirect_jump_r1use_r1": (".text+0x6..0xa",),
     **{name: (f".text..{name}+0xa..0xe",) for name in EXECUTED["expoline-ex"]},
     "ftrace_shared_hotpatch_trampoline_exrl": (".text+0x1c..0x20",),
 }

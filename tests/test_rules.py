@@ -8,15 +8,18 @@ import pytest
 
 from tests import assembler
 from tests.command import ROOT, verify
-from verify import pipeline
+from verify import equivalence, pipeline
 from verify.contracts.load import contract_names
 from verify.library import library
 from verify.properties import PROPERTIES
 from verify.report import rules
 from verify.report.report import Finding
+from verify.robust.bench import Request
+from verify.robust.run import robust
 from verify.verdict import Verdict
 
 NAMES = rules.rule_names()
+INCLUDE = ROOT / "trampolines/include"
 FOUND = {Verdict.REFUTED, Verdict.UNCONFIRMED}
 
 
@@ -27,6 +30,14 @@ def findings(rule: rules.Rule, example: rules.Example, directory: Path) -> tuple
     objects = [one.assemble(source, directory / f"{number}.o", []) for number, one in enumerate(assembler.available())]
     assert len({assembler.functions(path) for path in objects}) == 1
     options = pipeline.Options(rule.symbol, rule.contract, arch=rule.arch)
+    if rule.old is not None:
+        old = directory / "old.s"
+        old.write_text(rule.old.code, encoding="utf-8")
+        before = assembler.available()[0].assemble(old, directory / "old.o", [])
+        return equivalence.compare(before, objects[0], options).findings()
+    if rule.offsets:
+        offsets = tuple(INCLUDE / name for name in rule.offsets)
+        return robust([source], Request(offsets, (INCLUDE,)), options).findings()
     (routine,) = pipeline.prove_file(objects[0], options).routines
     assert routine.contract == rule.contract
     return routine.findings

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import families
+from tests import bpf, families
 from verify import pipeline, routine
 from verify.contracts.schema import Contract
 from verify.objfile.elf import load
@@ -30,6 +30,7 @@ FOUND = {Verdict.REFUTED, Verdict.UNCONFIRMED}
 # facts/bugs.md, as far as there are contracts for it: the object under broken/, and the properties that find the bug.
 BUGS = {
     "proposal-2014": {"regs-complete", "regs-honoured", "redirect-entry", "no-stale-read"},
+    "numbers-2014": {"stack-confined"},
     "mcount-no-backchain": {"backchain"},
     "mcount-ip-adjust": {"handler-arguments"},
     "caller-slot-r14": {"backchain"},
@@ -42,6 +43,7 @@ BUGS = {
     "bare-branch": {"expoline"},
     "z196-in-z10": {"instruction-level"},
     **families.BUGS,
+    **bpf.BUGS,
 }
 # What the same faults break besides; anything beyond that would be a false alarm.
 CONSEQUENCES = {
@@ -49,6 +51,7 @@ CONSEQUENCES = {
     "rethook-v14": {"no-stale-read"},
     "rethook-v15": {"callee-saved", "no-stale-read"},
     **families.CONSEQUENCES,
+    **bpf.CONSEQUENCES,
 }
 
 PROPOSAL = ROOT / "broken/proposal-2014.o"
@@ -278,6 +281,7 @@ EXECUTED = {
         for n in range(1, 16)
     },
     **families.EXECUTED,
+    **bpf.EXECUTED,
 }
 
 
@@ -296,7 +300,7 @@ def test_nothing_but_the_endless_branch_of_a_thunk_goes_unexecuted(name: str) ->
     for one in report(ROOT / f"{name}.o").routines:
         thunk = one.routine.startswith("__s390_indirect_jump_r")
         branch = (f".text..{one.routine}+0x6..0xa",) if thunk else ()
-        assert one.unexecuted == families.UNEXECUTED.get(one.routine, branch)
+        assert one.unexecuted == (families.UNEXECUTED | bpf.UNEXECUTED).get(one.routine, branch)
 
 
 @pytest.mark.parametrize("path", [*GOOD, *REPAIRED], ids=lambda path: f"{path.parent.name}/{path.stem}")

@@ -4,4 +4,4 @@
 	.equ	IP_ARG, 1
 	.equ	EXPOLINE, 0
 	.include "body-bpf.inc"
-	fexit	bpf_trampoline_fexit
+	fexit	bpf_trampoline_fexit_shared

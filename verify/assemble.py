@@ -30,8 +30,11 @@ _TARGET = "--target=s390x-linux-gnu"
 _NEWEST = "arch13"  # clang's own default is z10; GNU as takes every instruction it knows unless it is told otherwise
 _PREPROCESSORS = ("s390x-linux-gnu-gcc", "gcc", "cc", CLANG)
 # What a compiler for s390x defines; another machine's compiler must not speak for its own machine.
-_MACROS = ("__s390__", "__s390x__", "__zarch__", "__ELF__", "__linux__", "__LP64__", "_LP64", "__ASSEMBLER__",
-           "__BYTE_ORDER__=4321", "__ORDER_BIG_ENDIAN__=4321", "__ORDER_LITTLE_ENDIAN__=1234")  # fmt: skip
+_MACROS: dict[int, tuple[str, ...]] = {
+    31: ("__s390__", "__ELF__", "__linux__", "__ASSEMBLER__", "__BYTE_ORDER__=4321", "__ORDER_BIG_ENDIAN__=4321",
+         "__ORDER_LITTLE_ENDIAN__=1234"),
+}  # fmt: skip
+_MACROS[64] = (*_MACROS[31], "__s390x__", "__zarch__", "__LP64__", "_LP64")
 _PREPROCESSED = (".S", ".sx")
 _UNDERSTOOD = {**os.environ, "LC_ALL": "C"}
 
@@ -44,7 +47,8 @@ class NotAssembled(InputError):
 class Source:
     """A source and what its build says about it: include directories, NAME or NAME=VALUE, the machine's level.
 
-    `directory` is where the commands run: names of files in the source are relative to it.
+    `directory` is where the commands run: names of files in the source are relative to it. `bits` is the addressing
+    mode that the code is for, 31 or 64.
     """
 
     path: Path
@@ -52,6 +56,7 @@ class Source:
     includes: tuple[Path, ...] = ()
     defines: tuple[str, ...] = ()
     level: str | None = None
+    bits: int = 64
 
     @property
     def preprocessed(self) -> bool:
@@ -71,7 +76,8 @@ class Assembler:
         """Write the object file, with DWARF line numbers. Raises NotAssembled, with what the assembler says first."""
         includes = [word for directory in source.includes for word in ("-I", str(directory))]
         level = source.level or (_NEWEST if self.driver else None)
-        options = ["-g", *([f"-march={level}"] if level else []), *includes, "-o", str(output)]
+        mode = [] if self.driver else [f"-m{source.bits}"]
+        options = ["-g", *mode, *([f"-march={level}"] if level else []), *includes, "-o", str(output)]
         if self.driver:
             language = "assembler-with-cpp" if source.preprocessed else "assembler"
             defines = (
@@ -115,11 +121,16 @@ def _macros(text: str) -> Iterator[tuple[str, str]]:
 # Finding one ----------------------------------------------------------------------------------------------------------
 
 
-def find(name: str | None = None) -> Assembler:
-    """The assembler of that name, or the first there is. Raises UsageError with the names where there is none."""
+def find(name: str | None = None, bits: int = 64) -> Assembler:
+    """The assembler of that name, or the first there is. Raises UsageError with the names where there is none.
+
+    clang knows the 64-bit mode alone.
+    """
     if name is not None and name not in NAMES:
         raise UsageError(f"there is no assembler {name!r}; known: {', '.join(NAMES)}")
-    for known in NAMES if name is None else (name,):
+    if bits == 31 and name not in (None, GNU):
+        raise UsageError(f"{name} makes no 31-bit code; {GNU} does")
+    for known in (GNU,) if bits == 31 else NAMES if name is None else (name,):
         found = _FINDERS[known]()
         if found is not None:
             return found
@@ -139,7 +150,7 @@ def available() -> tuple[Assembler, ...]:
 def _gnu() -> Assembler | None:
     native = ("as",) if platform.machine() == "s390x" else ()
     command = next(filter(None, map(shutil.which, (GNU, *native))), None)
-    return Assembler(GNU, (command, "-m64"), driver=False) if command else None
+    return Assembler(GNU, (command,), driver=False) if command else None
 
 
 def _clang() -> Assembler | None:
@@ -170,9 +181,9 @@ def preprocess(source: Source, *options: str) -> bytes:
     name = next(filter(shutil.which, _PREPROCESSORS), None)
     if name is None:
         raise UsageError(f"{source.path}: needs the C preprocessor, and {GNU} has none: install gcc or clang")
-    target = [_TARGET] if name == CLANG else [] if name == _PREPROCESSORS[0] else ["-undef", "-nostdinc"]
-    macros = [] if target == [_TARGET] or not target else [f"-D{one}" for one in _MACROS]
-    return _run(name, [name, *target, *macros, "-E", *options, *_preprocessing(source)], source)
+    own = name == _PREPROCESSORS[0]
+    target = [f"-m{source.bits}"] if own else ["-undef", "-nostdinc", *[f"-D{one}" for one in _MACROS[source.bits]]]
+    return _run(name, [name, *target, "-E", *options, *_preprocessing(source)], source)
 
 
 def _preprocessing(source: Source) -> list[str]:

@@ -402,6 +402,7 @@ def replay(file: Path, prop: str | None, number: int, output: Path | None, **cho
 )
 @click.option("-I", "includes", multiple=True, metavar="DIR", type=click.Path(path_type=Path), help="As for cc and as.")
 @click.option("-D", "defines", multiple=True, metavar="SYM[=VAL]", help="As for cc, and as .equ for as.")
+@click.option("-m31", "narrow", is_flag=True, help="The source is 31-bit code.")
 @click.option("--assembler", metavar="NAME", help="s390x-linux-gnu-as, clang or ziglang (default: the first there is).")
 @_choosing
 @_reporting
@@ -416,8 +417,8 @@ def replay(file: Path, prop: str | None, number: int, output: Path | None, **cho
 )
 def robust(
     sources: tuple[Path, ...], offsets: tuple[Path, ...], includes: tuple[Path, ...], defines: tuple[str, ...],
-    assembler: str | None, reports: tuple[formats.Target, ...], output: Path | None, quiet: bool, jobs: int,
-    timeout: float, **choosing: Any,
+    assembler: str | None, narrow: bool, reports: tuple[formats.Target, ...], output: Path | None, quiet: bool,
+    jobs: int, timeout: float, **choosing: Any,
 ) -> None:  # fmt: skip
     """Prove routines again in layouts whose struct fields moved (layout-robust).
 
@@ -429,13 +430,14 @@ def robust(
     from verify import pipeline
     from verify.prove import workers
     from verify.report import progress
-    from verify.robust import run
+    from verify.robust.bench import Request
+    from verify.robust.run import robust as run
 
     targets = formats.targets(reports, output)
     options = pipeline.Options(**choosing, details=formats.details(targets))
-    request = run.Request(offsets, includes, defines, assembler)
+    request = Request(offsets, includes, defines, assembler, 31 if narrow else 64)
     with workers.terminable(), nullcontext() if quiet else progress.Meter(sys.stderr) as meter:
-        report = run.robust(sources, request, options, jobs, timeout, meter)
+        report = run(sources, request, options, jobs, timeout, meter)
     _tell(report, targets, quiet)
 
 

@@ -32,7 +32,8 @@ Walk = Callable[[Code, Patched], Sequence[Path]]
 class Option:
     """One way to make a choice: its patches by rank, and what the reports say of it ("" for nothing).
 
-    Patches of a lower rank are written first. `on` and `half` tell whether a patch site is switched on, or half written.
+    Patches of a lower rank are written first. `on` and `half` tell whether a patch site is switched on, or half
+    written.
     """
 
     text: str
@@ -114,7 +115,7 @@ class _Choices:
             raise Unsupported(image.alternatives.problem)
         self.image = image
         lowcore = [(contract.offset(f"lowcore.{name}")[0], raw) for name, raw in contract.lowcore.items()]
-        self.fixed = dict(lowcore)
+        self.lowcore = dict(lowcore)
         self._features: dict[str, Choice] = {}
         self._sites: dict[Place, list[Choice]] = {}
         rank = len(image.alternatives.entries)  # sites are patched when the kernel runs, alternatives before
@@ -147,16 +148,21 @@ class _Choices:
     def code(self, made: Made) -> Code:
         """The code with these choices made, and all others as assembled."""
         ranked = sorted((one for option in made.values() for one in option.patches), key=lambda one: one[0])
-        return Code(self.image, [patch for _, patch in ranked], settled=True, fixed=self.fixed)
+        return Code(self.image, [patch for _, patch in ranked], settled=True, lowcore=self.lowcore)
 
     def touched(self, paths: Iterable[Path]) -> list[Choice]:
-        """The choices that change a byte of what these paths executed, in the order of the code."""
-        executed = {place: path.code for path in paths for place in (*path.places, *path.out_of_line)}
+        """The choices that change a byte of what these paths executed or read, in the order of the code."""
+        listed = self.image.alternatives.listed
         found: dict[Choice, None] = {}
-        for place in sorted(executed) if self._sites or self.image.alternatives.listed else ():
-            for n in range(executed[place].fetch(place).length):
-                at = place.plus(n)
-                features = self.image.alternatives.listed.get(at, ())
-                for choice in (*self._sites.get(at, ()), *map(self._feature, features)):
+        for place, length in sorted(_looked_at(paths)) if self._sites or listed else ():
+            for at in map(place.plus, range(length)):
+                for choice in (*self._sites.get(at, ()), *map(self._feature, listed.get(at, ()))):
                     found[choice] = None
         return list(found)
+
+
+def _looked_at(paths: Iterable[Path]) -> set[tuple[Place, int]]:
+    """The code that these paths executed, or read as constants: places, and lengths in bytes."""
+    executed = {(place, path.code) for path in paths for place in (*path.places, *path.out_of_line)}
+    read = {(place, term.width // 8) for _, code in executed for place, term in code.literals.items()}
+    return read | {(place, code.fetch(place).length) for place, code in executed}

@@ -138,6 +138,8 @@ def prove(
     options.properties()
     options.level()
     options.model()
+    if options.raw and len(paths) > 1:
+        raise UsageError("--raw takes one file: no two pieces of code lie at one address")
     options.structs()
     options.version()
     if options.contract is not None and "{" not in "".join(_contract_symbols(options.contract)):
@@ -238,11 +240,22 @@ def choose(image: Image, options: Options) -> list[Choice]:
         raise InputError(image.path, "defines no routine (no function symbol in an executable section)")
     if options.symbol is not None:
         chosen = image.symbol(options.symbol)
-        return [_choice(image, chosen, options)]
+        return [_fitting(image, _choice(image, chosen, options))]
     if options.contract is not None and options.kernel is None:
-        return [_choice(image, symbol, options) for symbol in _for_contract(image, routines, options.contract)]
+        held = _for_contract(image, routines, options.contract)
+        return [_fitting(image, _choice(image, symbol, options)) for symbol in held]
     inner = _inner_labels(image, routines)
-    return [_choice(image, symbol, options) for symbol in routines if not inner & set(_names(image, symbol))]
+    held = [symbol for symbol in routines if set(_names(image, symbol)) - inner]
+    return [_fitting(image, _choice(image, symbol, options)) for symbol in held]
+
+
+def _fitting(image: Image, choice: Choice) -> Choice:
+    """The choice, if its contract is for the addressing mode of the object. Raises InputError."""
+    bits = choice.contract.bits
+    if bits != image.bits:
+        one = f"contract {choice.contract.name} with layout {choice.contract.layout.name}"
+        raise InputError(image.path, f"is {image.bits}-bit code, and {one} is for {bits}-bit code")
+    return choice
 
 
 def _names(image: Image, symbol: Symbol) -> tuple[str, ...]:
@@ -316,7 +329,8 @@ def _choice(image: Image, symbol: Symbol, options: Options) -> Choice:
     if own is not None and (chosen := _of_kernel(image, symbol, options, *own)):
         return chosen
     name, why = _default(image)
-    return Choice(symbol, _built_for(load_contract(root, name, options.structs()), options), why + _under(options) + _hint(names))
+    contract = _built_for(load_contract(root, name, options.structs()), options)
+    return Choice(symbol, contract, why + _under(options) + _hint(names))
 
 
 def _of_kernel(
@@ -329,7 +343,7 @@ def _of_kernel(
     """
     root, names, has = library.library("models"), _names(image, symbol), _known_to(image)
     known = [one for one in selection.dated(root) if one.covers(names)]
-    found = selection.candidates(root, names, kernel, has)
+    found = selection.candidates(root, names, kernel, image.bits, has)
     if options.contract in {one.name for one in known}:
         found = tuple(one for one in found if one.name == options.contract)
     if len(found) > 1:

@@ -12,6 +12,7 @@ from verify.contracts import handlers
 from verify.contracts.expr import Expr, Undefined
 from verify.contracts.schema import Contract
 from verify.contracts.scope import History, Moment
+from verify.contracts.sites import AT_ONCE
 from verify.errors import Undecided, Unsupported
 from verify.machine.mode import MODE_31, MODES
 from verify.machine.show import show
@@ -35,6 +36,7 @@ _NUMBERED = re.compile(r"#\d+")
 _ENTRY_REGISTER = re.compile(r"old\.(r\d+)\b")
 _LONGEST = 160
 _BELOW_2_GIB = "the machine is and stays in the 31-bit addressing mode, and every symbol lies below 2 GiB"
+_SWITCHES = "{} point into another stack, on which interrupts run from then on; nothing else writes to this one then"
 _ASSUMED = {
     "symbols": "storage at a symbol plus a constant does not lie on the stack",
     "lowcore": "the lowcore (0 to {lowcore}) does not lie on the stack",
@@ -107,10 +109,10 @@ def walk(
 
 
 def assumptions(contract: Contract, code: Code, entry: Place) -> tuple[Term, ...]:
-    """The contract's `assume` as terms."""
+    """The contract's `assume` as terms, but for what it assumes of storage that a path reads: the walk adds that."""
     state = entry_state(code.address(entry), Ranges(()), code.mode)
     moment = Moment(contract, code.symbol, state, History(entry=code.address(entry)))
-    return tuple(_at_entry(expr, moment, state) for expr in contract.assume)
+    return tuple(_at_entry(expr, moment, state) for expr in contract.assume if not contract.observes(expr))
 
 
 def _at_entry(expr: Expr, moment: Moment, _state: State) -> Term:
@@ -263,8 +265,8 @@ class Teller:
     def report(self, findings: list[Finding], paths: Iterable[Path]) -> RoutineReport:
         """The report on the routine, with what its paths executed."""
         paths = tuple(paths)
-        executed = {place: path.code for path in paths for place in (*path.places, *path.out_of_line)}
-        spans = _spans((place, code.fetch(place).length) for place, code in executed.items())
+        executed = {(place, path.code) for path in paths for place in (*path.places, *path.out_of_line)}
+        spans = _spans({(place, code.fetch(place).length) for place, code in executed})
         remarks = [*dict.fromkeys(remark for path in paths for remark in dead_loads(path)), *self.absent(),
                    *self.passed_over]  # fmt: skip
         found = RoutineReport(
@@ -301,12 +303,12 @@ class Teller:
 
 
 def _spans(pieces: Iterable[tuple[Place, int]]) -> list[tuple[Place, int]]:
-    """Join neighbouring instructions into spans."""
+    """Join neighbouring instructions into spans; those that took each other's place overlap."""
     spans: list[tuple[Place, int]] = []
     for place, length in sorted(pieces):
         last = spans[-1] if spans else None
-        if last and last[0].space == place.space and last[0].offset + last[1] == place.offset:
-            spans[-1] = (last[0], last[1] + length)
+        if last and last[0].space == place.space and last[0].offset + last[1] >= place.offset:
+            spans[-1] = (last[0], max(last[1], place.offset + length - last[0].offset))
         else:
             spans.append((place, length))
     return spans
@@ -349,8 +351,15 @@ def _assumed(contract: Contract) -> Iterable[str]:
     yield from (expr.text for expr in contract.assume)
     last = MODES[contract.bits].lowcore - 1
     yield from (_ASSUMED[kind].format(lowcore=last) for kind in contract.separate)
+    if contract.switches:
+        yield _SWITCHES.format(", ".join(expr.text for expr in contract.switches))
     if contract.bits == 31:
         yield _BELOW_2_GIB
+    yield from (
+        f"another CPU finds patch site {site.name} as it was or as it is written, and nothing between"
+        for site in contract.patches
+        if site.writing.way == AT_ONCE
+    )
     yield from (f"the lowcore holds the code {raw.hex()} at {name}" for name, raw in contract.lowcore.items())
     if contract.calls:
         changed = ", ".join(contract.clobbers)

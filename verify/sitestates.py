@@ -1,8 +1,8 @@
 """What may stand at one patch site of one image: every state of the contract, and every state half written.
 
-The bytes of a state are cells: a number, None for a byte that stays as assembled, or a part of the distance to a symbol,
-which is no number before the kernel is linked. Where the kernel writes a site in several stores, another CPU may find the
-cells of one state mixed with those of another.
+The bytes of a state are cells: a number, None for a byte that stays as assembled, or a part of the distance to a
+symbol, which is no number before the kernel is linked. Where the kernel writes a site in several stores, another CPU
+may find the cells of one state mixed with those of another.
 """
 
 from __future__ import annotations
@@ -104,7 +104,9 @@ class _Site:
             assert made is not None
             insn = made
             if insn.length != self.insn.length:
-                raise Unsupported(f"{self.label} holds {self.insn.length} bytes, where {state.text!r} has {insn.length}")
+                raise Unsupported(
+                    f"{self.label} holds {self.insn.length} bytes, where {state.text!r} has {insn.length}"
+                )
             found = list(insn.raw)
         for n, cell in zip(_relative_bytes(insn), self.distance(insn, state.target), strict=True):
             found[n] = cell
@@ -146,11 +148,11 @@ class _Site:
             if lost:
                 raise Unsupported(f"{self.label} changes in byte {min(lost)}, which 'written' does not list")
             for count in range(1, len(writing.groups)):
-                part = [n for group in writing.groups[:count] for n in group if n in changed]
+                part = tuple(n for group in writing.groups[:count] for n in group if n in changed)
                 yield self.mixed(part, before, after)
-                yield self.mixed([n for n in changed if n not in part], before, after)
+                yield self.mixed(tuple(n for n in changed if n not in part), before, after)
 
-    def mixed(self, part: list[int] | tuple[int, ...], before: Cells, after: Cells) -> tuple[str, Cells]:
+    def mixed(self, part: tuple[int, ...], before: Cells, after: Cells) -> tuple[str, Cells]:
         """The later state in these bytes, the earlier one in the others."""
         cells = tuple(after[n] if n in part else before[n] for n in range(self.length))
         names = ", ".join(map(str, part))
@@ -164,9 +166,9 @@ class _Site:
         raw = tuple(0 if isinstance(cell, tuple) else cell for cell in cells)
         unknown = {n: f"byte {n} is part of the distance to {cell[0]}" for n, cell in parts.items()}
         insn = decode(bytes(self.assembled[n] if byte is None else byte for n, byte in enumerate(raw)))
-        whole = insn is not None and [*parts] == _relative_bytes(insn) and len({name for name, _ in parts.values()}) == 1
-        operand = next(iter(parts.values()))[0] if parts and whole else None
-        return Patch(self.place, raw if operand is None else raw[: insn.length if insn else 0], operand, unknown)
+        targets = {target for target, _ in parts.values()}
+        whole = insn is not None and len(targets) == 1 and [*parts] == _relative_bytes(insn)
+        return Patch(self.place, raw, targets.pop() if whole else None, unknown)
 
 
 def _relative_bytes(insn: Instruction) -> list[int]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import families
+from tests import bpf, families
 from verify import library
 from verify.contracts.expr import Expr
 from verify.contracts.layout import Field, load_layout
@@ -123,7 +123,7 @@ def test_fgraph_ret_regs() -> None:
 
 
 def test_there_is_no_layout_of_a_kernel_that_was_not_measured() -> None:
-    assert set(layout_names(MODELS)) == {*PT_REGS, *STACK_FRAME, *families.LAYOUTS}
+    assert set(layout_names(MODELS)) == {*PT_REGS, *STACK_FRAME, *families.LAYOUTS, *bpf.LAYOUTS}
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def contract(name: str) -> Contract:
 
 
 def test_every_contract_is_in_the_tables() -> None:
-    names = set(contract_names(MODELS)) - set(families.CONTRACTS)
+    names = set(contract_names(MODELS)) - set(families.CONTRACTS) - set(bpf.CONTRACTS)
     assert names == {*PROTOCOLS, "abi/s390x-elf", "abi/s390x-linux-kernel"}
     assert names == {*KEPT, *RESTORED}
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tests.mutation.machine import DATA, Machine
-from tests.mutation.oracles import GPRS, PSW_ADDR, PSW_MASK, Oracle, Trial
+from tests.mutation.oracles import GPRS, PSW_ADDR, PSW_MASK, Oracle, Trial, thunk
 
 _ALL = range(16)
 _VALID_MASK = 0x03F4_3700_0000_0000  # what may be set in a PSW mask here, beside the 64-bit mode
@@ -156,6 +156,52 @@ def vdso(trial: Trial, entry: int, *, name: str) -> None:
     trial.registers({n: old[n] for n in range(6, 14)}, "callee-saved")
 
 
+# From one task to another ---------------------------------------------------------------------------------------------
+
+_TASKS, _TASK_SIZE = 0x3FF_A000_0000, 0x1000  # two tasks and the stack of the second, each in a page of its own
+_TASK_STACK, _TASK_PID, _TASK_KSP = 32, 1504, 3000
+_CURRENT, _KERNEL_STACK, _PID = 0x340, 0x348, 0x370
+_SAVED = 72  # r6-r15 in a stack frame
+
+
+def switch(trial: Trial, entry: int) -> None:
+    """r2 is the task that ran, r3 the one that will run."""
+    machine, rng, old = trial.machine, trial.rng, trial.old
+    if not any(first == _TASKS for first, _, _ in machine.uc.mem_regions()):
+        machine.uc.mem_map(_TASKS, 3 * _TASK_SIZE)
+    old[2], old[3] = _TASKS, _TASKS + _TASK_SIZE
+    frame = _TASKS + 2 * _TASK_SIZE + 0x800
+    machine.fill(rng, _TASKS, _TASKS + 3 * _TASK_SIZE)
+    machine.write(old[3] + _TASK_KSP, frame)
+    machine.write(frame + _SAVED + 8 * 8, trial.code_address())
+    machine.set_gprs(old)
+    before = machine.read_bytes(_TASKS, 3 * _TASK_SIZE)
+    lowcore = bytearray(machine.read_bytes(0, _TASK_SIZE))
+    for at, value, size in (
+        (_CURRENT, old[3], 8),
+        (_KERNEL_STACK, machine.read(old[3] + _TASK_STACK) + 0x3FF8 & (1 << 64) - 1, 8),
+        (_PID, machine.read(old[3] + _TASK_PID, 4), 4),
+    ):
+        lowcore[at : at + size] = value.to_bytes(size, "big")
+    above = machine.read_bytes(trial.r15 + 152, 0x400)
+    end = trial.run(entry, {})
+    wanted = {6 + n: machine.read(frame + _SAVED + 8 * n) for n in range(10)}
+    trial.registers({n: value for n, value in wanted.items() if n < 15}, "callee-saved")
+    trial.registers({15: wanted[15]}, "stack-balanced")
+    trial.registers({2: old[2]}, "return-value")
+    trial.equal(end, wanted[14], "psw-redirect", "the exit")
+    for n in range(10):
+        trial.equal(machine.read(trial.r15 + _SAVED + 8 * n), old[6 + n], "callee-saved", f"r{6 + n} of prev")
+    tasks = bytearray(before)
+    tasks[_TASK_KSP : _TASK_KSP + 8] = trial.r15.to_bytes(8, "big")
+    trial.check(machine.read_bytes(_TASKS, 3 * _TASK_SIZE) == tasks, "memory-frame", "a task or its stack")
+    trial.check(machine.read_bytes(0, _TASK_SIZE) == lowcore, "memory-frame", "the lowcore")
+    trial.check(machine.read_bytes(trial.r15 + 152, 0x400) == above, "stack-confined", "the caller's frame")
+    trial.check(machine.read_bytes(DATA, 0x1000) == trial.data, "memory-frame", "a variable")
+    trial.check(machine.others() == trial.others, "vector-preserved", "a floating-point or access register")
+    trial.no_indirect_branch()
+
+
 # Which routine obeys what ---------------------------------------------------------------------------------------------
 
 
@@ -199,6 +245,8 @@ ORACLES = {
     "bpf_plt": _with_data(24, 16),
     "kretprobe": _probe("trampoline_probe_handler"),
     "rethook": _probe("arch_rethook_trampoline_callback"),
+    "switch": Oracle(switch),
+    "switch/thunk": Oracle(lambda trial, entry: thunk(trial, entry, register=14)),
     **{f"vdso/{name}": _vdso(name) for name in _WRAPPERS},
     **{f"scratch/{scratch}/{register}": _scratch(scratch, register) for scratch, register in _SCRATCH},
 }
@@ -215,6 +263,8 @@ WHOLE = [
     ("ftrace_plt", "ftrace_plt", "ftrace_plt"),
     ("bpf_plt", "bpf_plt", "bpf_plt"),
     ("kretprobe-5.17", "__kretprobe_trampoline", "kretprobe"),
+    ("switch_to-6.12", "__switch_to", "switch"),
+    ("switch_to-6.12", "__s390_indirect_jump_r14", "switch/thunk"),
     *[("vdso", f"__kernel_{name}", f"vdso/{name}") for name in _WRAPPERS[:1]],
     *[("expoline-ex", f"__s390_indirect_jump_r{s}use_r{r}", f"scratch/{s}/{r}") for s, r in _SCRATCH],
 ]
@@ -232,6 +282,7 @@ DELETIONS = [
     ("repaired/bpf-plt-swapped", "bpf_plt", "bpf_plt"),
     ("repaired/rethook-late-epsw", "arch_rethook_trampoline", "rethook"),
     ("repaired/kretprobe-plain-branch", "__kretprobe_trampoline", "kretprobe"),
+    ("repaired/switch-ksp-late", "__switch_to", "switch"),
 ]
 # Object, routine, oracle, and what the oracle must find in it.
 BROKEN = [
@@ -241,5 +292,6 @@ BROKEN = [
     ("hotpatch-skip", "ftrace_shared_hotpatch_trampoline_br", "hotpatch/br", {"psw-redirect", "callee-saved"}),
     ("bpf-plt-swapped", "bpf_plt", "bpf_plt", {"callee-saved"}),
     ("rethook-late-epsw", "arch_rethook_trampoline", "rethook", {"regs-complete"}),
+    ("switch-ksp-late", "__switch_to", "switch", {"memory-frame"}),
     ("kretprobe-plain-branch", "__kretprobe_trampoline", "kretprobe", {"callee-saved", "mode-preserved"}),
 ]

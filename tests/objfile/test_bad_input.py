@@ -37,7 +37,7 @@ SMALL = elf.build(
      Sym("g", 3, 0, elf.FUNC, elf.GLOBAL, 2), Sym(".data", 2, 0, elf.SECTION, elf.LOCAL)],
 )  # fmt: skip
 
-SMALL_31 = (ROOT / "trampolines/mcount31-ftrace_caller.o").read_bytes()
+SMALL_31 = (ROOT / "trampolines/mcount-31-ftrace_caller.o").read_bytes()
 
 
 def changed(data: bytes, offset: int, value: bytes) -> bytes:

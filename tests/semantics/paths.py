@@ -19,6 +19,8 @@ from functools import cached_property
 from unicorn import s390x_const as uc_names
 
 from tests.mutation.machine import (
+    CODE,
+    CODE_SIZE,
     DATA,
     DATA_SIZE,
     ENTRY_R15,
@@ -35,7 +37,7 @@ from verify.contracts import callee
 from verify.contracts.schema import Contract
 from verify.machine.state import GOT_SLOT, OLD_R15, Load, State, Store, entry_state, symbol_address
 from verify.machine.storage import Stack
-from verify.machine.term import Origin, Term, const, eq, extract
+from verify.machine.term import Origin, Term, const, eq, extract, split
 from verify.objfile.image import Image
 from verify.prove.smt import Solver
 from verify.semantics import cc
@@ -65,6 +67,7 @@ _DOMAINS = (
     (re.compile(r"old\.program_mask$"), 0b0111, 0),
     (re.compile(r"old\.fpc$"), 0xF8F8FF70, 0),
     (re.compile(r"fpc flags after "), 0xF8FF, 0),
+    (re.compile(r"regs\.psw\.mask#"), 0x03F4_3700 << 32, MODE_64),
 )
 
 
@@ -283,7 +286,7 @@ class Replay:
         """Storage outside the stack becomes anything: another CPU, or a callee, may write it."""
         for base, size in _OUTSIDE:
             self.machine.fill(self.rng, base, base + size)
-            for at, raw in self.path.code.fixed.items():  # but not what the contract says that the lowcore holds
+            for at, raw in self.path.code.lowcore.items():  # but not what the contract says that the lowcore holds
                 self.machine.write(at, int.from_bytes(raw, "big"), len(raw))
             self._outside[base] = bytearray(self.machine.read_bytes(base, size))
 
@@ -362,7 +365,8 @@ class Replay:
             if base <= at < base + len(content):
                 content[at - base] = number
                 return
-        raise Unplaced(f"there is no storage at {at:#x}")
+        if not CODE <= at < CODE + CODE_SIZE:  # data in the code, which may change at any time
+            raise Unplaced(f"there is no storage at {at:#x}")
 
     def _store(self, pc: int) -> None:
         """Note the bytes outside the stack that the path stores with the instruction at `pc`."""
@@ -463,13 +467,23 @@ def _byte(term: Term, index: int) -> Term:
 # Values that take a path ----------------------------------------------------------------------------------------------
 
 
+def _pointers(path: Path) -> dict[Term, int]:
+    """Places for what unknowns point at that a path reads or writes through: far enough apart, where data is."""
+    bases = dict.fromkeys(base for address in _addresses(path) if (base := split(address)[0]) is not None)
+    return {base: DATA + 0x800 + 0x100 * number for number, base in enumerate(filter(_points, bases))}
+
+
+def _points(base: Term) -> bool:
+    return base.leaf is not None and base is not OLD_R15 and base.leaf.origin in {Origin.ENTRY, Origin.LOAD}
+
+
 class Chooser:
     """Start states (and effects of callees, contents of storage) that take one path."""
 
     def __init__(self, linked: Linked, path: Path, assumptions: Sequence[Term], rng: random.Random) -> None:
         self.linked, self.path, self.rng = linked, path, rng
         self.conditions = [*assumptions, *path.state.conditions]
-        self.fixed = {**linked.fixed(path.code), OLD_R15: ENTRY_R15 + 8 * rng.randrange(64)}
+        self.fixed = {**_pointers(path), **linked.fixed(path.code), OLD_R15: ENTRY_R15 + 8 * rng.randrange(64)}
 
     @cached_property
     def decided(self) -> list[Term]:

@@ -8,4 +8,4 @@
 	thunk_r1 mode_preserved, "ltgr %r0, %r0"
 	thunk_r1 vector_preserved, "ldgr %f8, %r0"
 	thunk_r1 expoline, "br %r1"
-	thunk_r1 no_stale_read, "lg %r9, 0(%r15)"
+	thunk_r1 no_stale_read, "lg %r1, 0(%r15)"

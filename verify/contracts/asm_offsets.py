@@ -94,6 +94,10 @@ _WHOLE = {
 }
 
 
+STRUCTS = frozenset(_SIZES)
+"""The structs that the kernel generates offsets of, as layouts call them."""
+
+
 def meaning(name: str, comment: str = "") -> tuple[str, str | None] | None:
     """The struct and field that a name stands for, or the struct and None for its size; None for what is neither.
 

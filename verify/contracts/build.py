@@ -30,6 +30,8 @@ CLAIMED = (
     "regs-honoured",
     "return-value",
     "mode-preserved",
+    "memory-frame",
+    "handler-arguments",
 )
 
 _NESTED = {
@@ -137,8 +139,9 @@ class _Builder:
             return None
         head, _, rest = name.partition(".")
         calls = self.table.get("call", {})
-        if name.startswith("called("):
-            return None if name[7:-1] in calls else f"no call is named {name[7:-1]!r}"
+        if name.startswith(("called(", "count(")):
+            call = name.partition("(")[2][:-1]
+            return None if call in calls else f"no call is named {call!r}"
         if name.startswith("is_symbol("):
             return self.complaint(name[10:-1])
         if name.startswith("pointer("):
@@ -155,6 +158,8 @@ class _Builder:
             return None
         if head in calls and rest == "result":
             return None if calls[head].get("returns") else f"call {head!r} returns nothing"
+        if head in self.layout.structs and rest == "size":
+            return None
         struct = self.table.get("struct", {}).get(head, {}).get("type", head)
         if struct in self.layout.structs:
             return self.field_complaint(struct, rest)
@@ -238,7 +243,18 @@ class _Builder:
             stale=self.register_list("stale") if "stale" in table else None,
             claims=self.claims(self.typed(table, "claims", dict, {})),
             given=self.given(),
+            switches=tuple(self.expr(t, "switches", kind=Kind.NUMBER) for t in self.strings(table, "switches")),
+            stores=tuple(self.stored()),
         )
+
+    def stored(self) -> Iterable[tuple[Expr, int]]:
+        """Address and size in bytes of each field, by its name in the layout, that the routine may write."""
+        for name, text in self.typed(self.table, "stores", dict, {}).items():
+            struct, _, field = name.partition(".")
+            if struct not in self.layout.structs or self.field_complaint(struct, field):
+                raise self.error(f"layout {self.layout.name} has no {name!r}", "stores", name)
+            size = self.layout.structs[struct].field(field).size
+            yield self.expr(text, "stores", name, kind=Kind.NUMBER), size
 
     def preserved(self) -> tuple[str, ...]:
         """`preserves` without the registers of `scratch`, in which a routine may leave anything."""
@@ -393,7 +409,8 @@ class _Builder:
                     states.append(sites.state(text))
                 except sites.SiteError as problem:
                     raise self.error(str(problem), where, "states", text=_quoted(text)) from problem
-            if len(states) < 2 or [one.changes for one in states].index(False) or sum(not s.changes for s in states) > 1:
+            first, *others = [one.changes for one in states] or [True]
+            if first or not others or not all(others):
                 raise self.error("'states' must begin with \"as assembled\" and list another one", where, "states")
             try:
                 writing = sites.writing(body.get("written"))

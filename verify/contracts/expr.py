@@ -1,15 +1,18 @@
 """The contract language: small expressions that read like the psABI, checked when loaded, then turned into terms.
 
 old.r14, old.cc, old.psw.mask      registers and PSW at entry
-r14, pc, cc                        the same where the claim is made (a call, or the exit)
-mem[ADDRESS], old.mem[ADDRESS]     eight bytes of stack storage there, and at entry
+r14, pc, cc                        the same where the claim is made (a call, or the exit); old.pc is where it begins
+mem[ADDRESS], old.mem[ADDRESS]     eight bytes of stack storage there, and at entry; outside the stack mem is what the
+                                   path stored there, or else read; mem4, old.mem4 are of four bytes
 regs.psw.addr, regs.gprs[14]       a field of the struct handed out, as the handler left it
 pointer(regs)                      the address of that struct
 variable.NAME                      the contents of a global variable, as this path read it
 symbol.NAME                        the address of a symbol
 is_symbol(pc)                      whether that is the address of a symbol of another object
-CALL.result, called(CALL)          what a call returned; whether it was made
-stack_frame.back_chain, const.N    offsets and constants from the layout
+CALL.result, called(CALL)          what a call returned (the last time); whether it was made
+count(CALL), CALL.NAME             how often it was made; what it left in its caller's save area, an entry of [.leaves]
+given.NAME                         a number that the object or the command line gives, an entry of [given]
+stack_frame.back_chain, const.N    offsets and constants from the layout; task_struct.size is that of a struct
 NAME                               an entry of [values]
 + - * % & | ^ << >>, == != < <= > >=, and or not, A if C else B   (comparisons are unsigned)
 """
@@ -37,8 +40,8 @@ class Scope(Protocol):
     def name(self, path: str) -> Term:
         """The term of a dotted name. Raises Undefined where it has none here."""
 
-    def memory(self, address: Term, *, old: bool) -> Term:
-        """Eight bytes of stack storage, now or at entry."""
+    def memory(self, address: Term, *, old: bool, size: int | None = None) -> Term:
+        """A word of storage, or `size` bytes, now or at entry."""
 
 
 class Undefined(Exception):
@@ -57,6 +60,11 @@ class Expr:
     def term(self, scope: Scope) -> Term:
         """The expression's term; a comparison is a Bool. Raises Undefined."""
         return _Evaluator(scope).visit(self.tree)
+
+    def reads(self) -> bool:
+        """Whether it speaks of storage where it is evaluated (`mem`), not at entry (`old.mem`)."""
+        subscripts = (node for node in ast.walk(self.tree) if isinstance(node, ast.Subscript))
+        return any(dotted(node.value) in ("mem", "mem4") for node in subscripts)
 
     def sides(self) -> tuple[Expr, Expr] | None:
         """Left and right of a single equality: what was found, and what was expected."""
@@ -123,7 +131,9 @@ class _Evaluator:
         return self.scope.name(next(grammar.names(node)))
 
     def visit_subscript(self, node: ast.Subscript) -> Term:
-        return self.scope.memory(self.visit(node.slice), old=dotted(node.value) == "old.mem")
+        name = str(dotted(node.value))
+        size = {"size": 4} if name.endswith("4") else {}
+        return self.scope.memory(self.visit(node.slice), old=name.startswith("old."), **size)
 
     def visit_binop(self, node: ast.BinOp) -> Term:
         left, right = self.visit(node.left), self.visit(node.right)

@@ -24,6 +24,7 @@ class Kind(Enum):
     STATEMENT = "a statement"
 
 
+STORAGE = ("mem", "old.mem", "mem4", "old.mem4")
 _STATEMENTS = ("called", "is_symbol")
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Mod, ast.BitAnd, ast.BitOr, ast.BitXor, ast.LShift, ast.RShift)
 _COMPARISONS = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE)
@@ -54,7 +55,7 @@ def dotted(node: ast.expr) -> str | None:
         return None if left is None else f"{left}.{node.attr}"
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
         left = dotted(node.value)
-        return None if left in (None, "mem", "old.mem") else f"{left}[{node.slice.value}]"
+        return None if left in (None, *STORAGE) else f"{left}[{node.slice.value}]"
     return None
 
 
@@ -66,8 +67,8 @@ def names(node: ast.AST) -> Iterator[str]:
             return
         raise ExprError(f"{ast.unparse(node)!r} is not a function of the contract language")
     if isinstance(node, ast.Subscript) and dotted(node) is None:
-        if dotted(node.value) not in ("mem", "old.mem"):
-            raise ExprError(f"{ast.unparse(node)!r}: only mem and old.mem take an address")
+        if dotted(node.value) not in STORAGE:
+            raise ExprError(f"{ast.unparse(node)!r}: only mem and old.mem take an address (mem4, old.mem4: of 4 bytes)")
         yield from names(node.slice)
         return
     if isinstance(node, ast.expr):

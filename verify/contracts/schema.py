@@ -150,6 +150,12 @@ class Contract:
     claims: Mapping[str, tuple[Claim, ...]]
     handler: Narrowing | None = None
     given: Mapping[str, int | None] = field(default_factory=dict)
+    switches: tuple[Expr, ...] = ()
+    stores: tuple[tuple[Expr, int], ...] = ()
+
+    def observes(self, expr: Expr) -> bool:
+        """Whether an expression speaks of storage as a path finds it (`mem`), be it by way of [values]."""
+        return expr.reads() or any(self.observes(self.values[name]) for name in expr.names if name in self.values)
 
     @property
     def bits(self) -> int:

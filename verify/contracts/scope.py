@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from verify.contracts.expr import Expr, Undefined
@@ -31,7 +31,8 @@ from verify.semantics import cc
 class History:
     """What happened before a moment: results of the calls made, the struct handed out, values that were replaced.
 
-    `entry` is the address of the routine's first instruction; `left` is what callees left in their caller's save area.
+    `entry` is the address of the routine's first instruction; `left` is what callees left in their caller's save area,
+    `counts` how often each call was made.
     """
 
     results: Mapping[str, Term | None] = field(default_factory=dict)
@@ -39,6 +40,7 @@ class History:
     fields: Mapping[str, Term] = field(default_factory=dict)
     entry: Term | None = None
     left: Mapping[str, Term] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Moment:
     symbol: Callable[[str], Term]
     state: State
     history: History
-    picks: Mapping[str | Term, Term] = field(default_factory=dict)
+    picks: Mapping[Hashable, Term] = field(default_factory=dict)
     fresh: list[Term] = field(default_factory=list)
 
     # Whole expressions
@@ -73,6 +75,13 @@ class Moment:
     def first(self, expr: Expr) -> Term:
         """The expression for the first read of each variable: what to print as expected. Raises Undefined."""
         return next(self._for_each_read(expr))[0]
+
+    def readings(self, expr: Expr) -> list[Term]:
+        """The expression for every choice of reads; none where something in it was never read."""
+        try:
+            return [value for value, _ in self._for_each_read(expr)]
+        except Undefined:
+            return []
 
     def _for_each_read(self, expr: Expr) -> Iterator[tuple[Term, list[Term]]]:
         """The expression for every choice of reads, and what makes them fresh. Raises Undefined."""
@@ -108,6 +117,8 @@ class Moment:
             return self._at_entry(path.removeprefix("old."))
         if path.startswith("called("):
             return boolean(path[7:-1] in self.history.results)
+        if path.startswith("count("):
+            return const(self.history.counts.get(path[6:-1], 0), 64)
         if path.startswith("is_symbol("):
             place = self.name(path[10:-1]).leaf
             return boolean(place is not None and place.origin is Origin.SYMBOL)
@@ -147,6 +158,8 @@ class Moment:
             return state.mode.psw_mask(psw.compose(state.system_mask, cc.value(state), state.program_mask))
         if handed is not None and head == handed.name:
             return self.field(rest)
+        if rest == "size":
+            return const(self.contract.layout.structs[head].size, 64)
         return const(self.contract.offset(path)[0], 64)
 
     def field(self, name: str) -> Term:
@@ -163,7 +176,7 @@ class Moment:
             raise Undefined("no struct was handed out on this path")
         return self.history.struct
 
-    def _picked(self, key: str | Term, reads: list[Term], what: str) -> Term:
+    def _picked(self, key: Hashable, reads: list[Term], what: str) -> Term:
         if key in self.picks:
             return self.picks[key]
         if not reads:
@@ -192,31 +205,40 @@ class Moment:
             return self.state.vector[2 * int(name[1:])]
         return self.state.seen(int(name[1:]))
 
-    def memory(self, address: Term, *, old: bool) -> Term:
-        """A word (eight bytes, four in 31-bit code) of stack storage, now or at entry; elsewhere, what this path read.
+    def memory(self, address: Term, *, old: bool, size: int | None = None) -> Term:
+        """A word (eight bytes, four in 31-bit code; or `size` bytes) of stack storage, now or at entry.
 
-        Raises Undefined where nothing was read, and for `old.mem` outside the stack: another CPU may have written.
+        Elsewhere it is what this path stored there or, if it did not, read. Raises Undefined where it did neither, and for `old.mem` outside the stack: another CPU may have written.
         """
         mode = self.state.mode
-        address, word = mode.address(address), mode.word // 8
+        address, word = mode.address(address), size or mode.word // 8
         offset = mode.offset(address)
         if offset is None and (old or mode.r15 in address.leaves()):
             raise Undefined(f"{split(address)[0]} is not an address on the stack")
         if offset is None:
-            loads = {load.value: load for load in self.state.loads if _reads_whole(load, address, word)}
-            picked = self._picked(address, list(loads), f"storage at {address}")
-            load = loads[picked]
-            self.fresh.extend(_apart(load, store, word) for store in self.state.stores[: load.stores])
-            return picked
+            return self._elsewhere(address, word)
         if old:
             return initial(offset, word, self.state.stack.cell)
         return self.state.stack.read(offset, word, self.state.sp)
+
+    def _elsewhere(self, address: Term, word: int) -> Term:
+        """What this path stored last at an address outside the stack, or else one of its reads there."""
+        stores = self.state.stores
+        for number in reversed(range(len(stores))):
+            store = stores[number]
+            if store.address is address and store.value.width == 8 * word and store.guard is TRUE:
+                self.fresh.extend(_apart(address, later, word) for later in stores[number + 1 :])
+                return store.value
+        loads = {load.value: load for load in self.state.loads if _reads_whole(load, address, word)}
+        picked = self._picked((address, word), list(loads), f"storage at {address}")
+        self.fresh.extend(_apart(address, store, word) for store in stores[: loads[picked].stores])
+        return picked
 
 
 class _Choice(Exception):
     """A variable or an address was read more than once, or for the first time: which read is meant?"""
 
-    def __init__(self, key: str | Term, reads: list[Term]) -> None:
+    def __init__(self, key: Hashable, reads: list[Term]) -> None:
         super().__init__(str(key))
         self.key, self.reads = key, reads
 
@@ -225,12 +247,12 @@ def _reads_whole(load: Load, address: Term, word: int) -> bool:
     return load.address is address and load.value.width == 8 * word and load.guard is TRUE
 
 
-def _apart(load: Load, store: Store, word: int) -> Term:
-    """That a store did not touch the word that a load read: neither begins inside the other, modulo the wrap."""
+def _apart(address: Term, store: Store, word: int) -> Term:
+    """That a store does not touch the word at an address: neither begins inside the other, modulo the wrap."""
     if store.offset is not None:
-        return TRUE  # a load from outside the protected stack: the contract says that it is elsewhere
-    size, bits = store.value.width // 8, load.address.width
-    distance = sub(load.address, store.address)
+        return TRUE  # an address outside the protected stack: the contract says that it is elsewhere
+    size, bits = store.value.width // 8, address.width
+    distance = sub(address, store.address)
     apart = and_(ule(const(size, bits), distance), ule(const(word, bits), neg(distance)))
     return or_(not_(store.guard), apart)
 

@@ -5,14 +5,24 @@ A kernel without a contract never borrows a neighbour's, and where several fit n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from verify.contracts.kernels import Fit, Kernels, Version, kernels_of
-from verify.contracts.load import Has, contract_names, inherited, symbol_numbers
+from verify.contracts.layout import load_layout
+from verify.contracts.load import Has, contract_names, inherited, resolve, symbol_numbers
 from verify.contracts.source import read
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A contract in one line; `kernels` is None where it does not say which it is for."""
+
+    name: str
+    summary: str
+    kernels: Kernels | None
 
 
 @dataclass(frozen=True)
@@ -45,27 +55,45 @@ def fits(patterns: Iterable[str], name: str) -> bool:
     return name in patterns or bool(symbol_numbers(patterns, name))
 
 
+def summaries(root: Path) -> Iterator[Summary]:
+    """All contracts in one line each, by name. Raises ContractError."""
+    for name in contract_names(root):
+        source = read(root / f"{name}.toml")
+        yield Summary(name, str(source.table.get("summary", "")), kernels_of(source))
+
+
 @cache
 def dated(root: Path) -> tuple[Dated, ...]:
     """All contracts that name kernels, by the first of them. Raises ContractError."""
     found = []
-    for name in contract_names(root):
-        source = read(root / f"{name}.toml")
-        kernels = kernels_of(source)
-        if kernels is not None:
-            summary = str(source.table.get("summary", ""))
-            symbols = inherited(root, name, "symbols")
-            found.append(Dated(name, summary, symbols, kernels, source.strings("present"), source.strings("absent")))
+    for one in summaries(root):
+        if one.kernels is not None:
+            source, symbols = read(root / f"{one.name}.toml"), inherited(root, one.name, "symbols")
+            present, absent = source.strings("present"), source.strings("absent")
+            found.append(Dated(one.name, one.summary, symbols, one.kernels, present, absent))
     return tuple(sorted(found, key=lambda one: one.kernels.order()))
 
 
-def candidates(root: Path, names: Iterable[str], kernel: Version, has: Has) -> tuple[Dated, ...]:
-    """The contracts for a routine of that kernel: one, where version and object decide; none, where none is known."""
+def candidates(root: Path, names: Iterable[str], kernel: Version, bits: int, has: Has) -> tuple[Dated, ...]:
+    """The contracts for a routine of that kernel and addressing mode (31 or 64).
+
+    One, where version and object decide; none, where none is known.
+    """
     names = tuple(names)
-    possible = tuple(one for one in dated(root) if one.covers(names) and one.kernels.fit(kernel) is not Fit.NO)
+    possible = tuple(
+        one
+        for one in dated(root)
+        if one.covers(names) and one.kernels.fit(kernel) is not Fit.NO and _bits(root, one.name) == bits
+    )
     if len(possible) < 2:
         return possible
     return tuple(one for one in possible if one.shown_by(has)) or possible
 
 
-__all__ = ["Dated", "candidates", "dated", "fits"]
+def _bits(root: Path, name: str) -> int:
+    """The addressing mode of the code that a contract is for: what its layout's word says."""
+    layout = resolve(root, name)[1].get("layout")
+    return 31 if isinstance(layout, str) and load_layout(root, layout).word == 4 else 64
+
+
+__all__ = ["Dated", "Summary", "candidates", "dated", "fits", "summaries"]

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 AT_ONCE, MASK_BYTE, BYTE_BY_BYTE = "at once", "mask byte", "byte by byte"
 _WAYS = (AT_ONCE, MASK_BYTE, BYTE_BY_BYTE)
 _MASKS = {"nop": 0x0, "branch": 0xF}
-_LINKS = {"bras": ("BRAS", 4), "brasl": ("BRASL", 6)}  # with their lengths in bytes
+_LINKS = {"bras": "BRAS", "brasl": "BRASL"}
 _LINK = re.compile(r"(\w+) +(?:r(\d|1[0-5]),)?([A-Za-z_.$][\w.$]*)")
 _RAW = re.compile(r"(?:[0-9a-f]{2}|\.\.)+")
 _LONGEST = 64  # bytes of a site
@@ -72,7 +72,7 @@ def state(text: str) -> SiteState:
     found = _LINK.fullmatch(text)
     if found and found[1] in _LINKS:
         register = None if found[2] is None else int(found[2])
-        return SiteState(text, link=_LINKS[found[1]][0], register=register, target=found[3])
+        return SiteState(text, link=_LINKS[found[1]], register=register, target=found[3])
     if _RAW.fullmatch(text):
         raw = tuple(None if pair == ".." else int(pair, 16) for pair in re.findall("..", text))
         if len(raw) % 2 or len(raw) > _LONGEST:
@@ -99,8 +99,3 @@ def writing(value: object) -> Writing:
     if len(set(flat)) != len(flat):
         raise SiteError("a byte of a site is written once")
     return Writing("in order", groups)
-
-
-def length(link: str) -> int:
-    """The length in bytes of a branch that saves the return address, by its mnemonic."""
-    return {mnemonic: size for mnemonic, size in _LINKS.values()}[link]

@@ -6,7 +6,7 @@ exit. Where one routine has an event that the other has not, what comes after it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from verify.equiv.names import Names, outside
 from verify.equiv.view import Item, Viewer
 from verify.machine.evaluate import unknowns
 from verify.machine.state import Store
-from verify.machine.term import FALSE, TRUE, Term, and_, eq, extract, not_, or_, plus, split
+from verify.machine.term import FALSE, TRUE, Term, eq, extract, not_, or_, plus, split
 from verify.objfile.image import Place
 from verify.walk.path import Path
 
@@ -46,10 +46,19 @@ class Difference:
     perhaps: bool = False
 
 
-def differences(one: Track, other: Track) -> Iterator[Difference]:
+Settle = Callable[[Term], Term]
+"""What a condition comes to where both paths are taken: TRUE, FALSE, or itself."""
+
+
+def differences(one: Track, other: Track, settle: Settle) -> Iterator[Difference]:
     """All that must be alike on two paths, in the order of events."""
+    if any(_idle(track, settle) for track in (one, other)) and (_looks(one) or _looks(other)):
+        reason = "of the stores on condition some do not happen, and reads are told apart by the stores before them"
+        at_old, at_new = one.path.end.at, other.path.end.at
+        yield Difference("what is read after a store", FALSE, None, None, at_old, at_new, reason, perhaps=True)
+        return
     for number, (left, right) in enumerate(zip(one.path.calls, other.path.calls, strict=False)):
-        stores = _stores(one, other, number)
+        stores = _stores(one, other, number, settle)
         yield from stores.found
         if not stores.as_many:
             return
@@ -61,7 +70,7 @@ def differences(one: Track, other: Track) -> Iterator[Difference]:
         olds, news = one.viewer.at_call(one.path, left, written), other.viewer.at_call(other.path, right, written)
         yield from _items(one, other, olds, news)
     number = min(len(one.path.calls), len(other.path.calls))
-    stores = _stores(one, other, number)
+    stores = _stores(one, other, number, settle)
     yield from stores.found
     if not stores.as_many:
         return
@@ -69,7 +78,9 @@ def differences(one: Track, other: Track) -> Iterator[Difference]:
         yield _more(one, other, number)
         return
     written = {*one.path.state.stack.bytes, *other.path.state.stack.bytes}
-    yield from _items(one, other, one.viewer.at_exit(one.path, written), other.viewer.at_exit(other.path, written))
+    tail = one.viewer.calls_on(one.path) or other.viewer.calls_on(other.path)
+    olds, news = (track.viewer.at_exit(track.path, written, tail=tail) for track in (one, other))
+    yield from _items(one, other, olds, news)
 
 
 def _more(one: Track, other: Track, number: int) -> Difference:
@@ -132,9 +143,14 @@ class _Stores(NamedTuple):
     as_many: bool
 
 
-def _stores(one: Track, other: Track, call: int) -> _Stores:
+def _idle(track: Track, settle: Settle) -> bool:
+    """Whether a store outside the stack does not happen, though it is on the path."""
+    return any(settle(track.names(store.guard)) is FALSE for store in outside(track.path.state.stores))
+
+
+def _stores(one: Track, other: Track, call: int, settle: Settle) -> _Stores:
     """The bytes stored outside the stack before a call, or the exit."""
-    left, right = _bytes(one, call), _bytes(other, call)
+    left, right = _bytes(one, call, settle), _bytes(other, call, settle)
     plain = list(zip(left, right, strict=False))
     matched, apart = _matched(left, right)
     calls = max(len(one.path.calls), len(other.path.calls))
@@ -169,14 +185,16 @@ def _stores_more(one: Track, other: Track, left: list[_Byte], right: list[_Byte]
     return Difference(f"what is stored {where}", FALSE, None, None, at_old, at_new, reason)
 
 
-def _bytes(track: Track, call: int) -> list[_Byte]:
+def _bytes(track: Track, call: int, settle: Settle) -> list[_Byte]:
     """The bytes that a path stores outside the stack between two calls, in order."""
     calls, names = track.path.calls, track.names
     first = len(calls[call - 1].state.stores) if call else 0
     last = len(calls[call].state.stores) if call < len(calls) else len(track.path.state.stores)
     found = []
     for store in outside(track.path.state.stores[first:last]):
-        width, guard = store.value.width, names(store.guard)
+        width, guard = store.value.width, settle(names(store.guard))
+        if guard is FALSE:
+            continue
         for index in range(width // 8):
             raw = extract(store.value, width - 1 - 8 * index, width - 8 * (index + 1))
             found.append(_Byte(store, plus(names(store.address), index), names(raw), guard, raw))

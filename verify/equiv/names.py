@@ -14,12 +14,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import sha256
 
 from verify.machine.rewrite import rebuild
 from verify.machine.state import Load, Store
 from verify.machine.storage import CELL
-from verify.machine.term import TRUE, Origin, Term, leaf, plus, split
-from verify.objfile.image import Image, Place, Symbol
+from verify.machine.term import TRUE, Origin, Term, const, leaf, plus, split
+from verify.objfile.image import Image, Place, Section, Symbol
 from verify.semantics.code import Code
 from verify.walk.path import CallMade, Path
 
@@ -73,6 +74,22 @@ class Side:
             return self.symbol.place
         return next((one.place for one in self.image.symbols if one.name == name and one.binding != "local"), None)
 
+    def section(self, place: Place) -> Section | None:
+        """The section of a place, if there is one with contents."""
+        for one in self.image.sections:
+            if one.space == place.space and one.allocated and 0 <= place.offset - one.start < len(one.data):
+                return one
+        return None
+
+    def contents(self, place: Place, distance: int) -> str | None:
+        """A digest of what the global symbol at a distance before a place holds; None where a linker has a say."""
+        section, start = self.section(place), place.plus(-distance)
+        size = next(one.size for one in self.image.symbols if one.place == start and one.binding != "local")
+        if section is None or not size or self.image.holes_in(start, size):
+            return None
+        at = start.offset - section.start
+        return sha256(section.data[at : at + size]).hexdigest()[:16]
+
     @cached_property
     def _globals(self) -> Mapping[int, tuple[list[int], list[Symbol]]]:
         found: dict[int, dict[int, Symbol]] = {}
@@ -99,6 +116,8 @@ class Names:
         self._backs = {made.back: number for number, made in enumerate(path.calls, 1)}
         self.unmatched: set[Term] = set()
         """Unknowns that are no garbage, and may yet be what the other side calls by another name."""
+        self.literal = False
+        """Whether the path reads what a section that is not writable holds."""
         self._name_loads()
 
     def __call__(self, term: Term) -> Term:
@@ -135,22 +154,35 @@ class Names:
     # Addresses of the image
 
     def _address(self, node: Term) -> Term | None:
-        """A place of the image by its global symbol; None for a term that is no such address."""
+        """A place of the image by what it is on both sides; None for a term that is no such address."""
         base, offset = split(node)
-        if base is None or base.leaf is None or base.leaf.origin is not Origin.CODE:
+        if base is None or not _in_image(base):
             return None
         if node in self._backs:
             return leaf(f"return address of call {self._backs[node]}", node.width, Origin.CODE)
         place = self.code.place(node)
-        entry = self._entry
-        if place is not None and self.side.record and place.space == entry.space:
-            return plus(leaf(f"&{ROUTINE}", node.width, Origin.SYMBOL), place.offset - entry.offset)
-        named = None if place is None else self.side.global_name(place)
-        if named is not None:
-            # The routine itself is the same one on both sides, whatever it is called.
-            name = ROUTINE if named[0] in self.side.image.aliases(entry) else named[0]
-            return plus(leaf(f"&{name}", node.width, Origin.SYMBOL), named[1])
-        return plus(self.unknown(base), offset)
+        shared = None if place is None else self._place(place, node.width)
+        return plus(self.unknown(base), offset) if shared is None else shared
+
+    def _place(self, place: Place, width: int) -> Term | None:
+        """A place that both sides know: the routine itself, whatever it is called, and what has a global name."""
+        entry, side = self._entry, self.side
+        if place == entry or (side.record and place.space == entry.space):
+            return plus(leaf(f"&{ROUTINE}", width, Origin.SYMBOL), place.offset - entry.offset)
+        known, section = side.global_name(place), side.section(place)
+        if known is None:
+            return None
+        name, distance = known
+        if section is None or section.writable:
+            return plus(leaf(f"&{name}", width, Origin.SYMBOL), distance)
+        if section.executable:  # inside a function the two differ
+            return None if distance else leaf(f"&{name}", width, Origin.SYMBOL)
+        contents = side.contents(place, distance)
+        if contents is None:
+            return None
+        named = leaf(f"&{name} ({contents})", width, Origin.SYMBOL)
+        self.unmatched.add(named)  # the other side may have the same name with other contents
+        return plus(named, distance)
 
     @property
     def _entry(self) -> Place:
@@ -193,24 +225,44 @@ class Names:
     # Reads
 
     def _name_loads(self) -> None:
-        count: Counter[tuple[int, int, int, int, int]] = Counter()
+        count: Counter[tuple[int, int, int, int]] = Counter()
         for load, calls, stored in timed(self.path):
-            address = self(load.address)
-            if self.path.state.mode.r15 in address.leaves() or load.value.leaf is None:
-                self._frame_reads.add(load.value)  # the own frame, perhaps, which nobody else knows
+            value, address = load.value, self._asked(load)
+            if isinstance(address, bytes):
+                self._leaves[value] = const(int.from_bytes(address, "big"), value.width)
+                self.literal = True
+                continue
+            if self.path.state.mode.r15 in address.leaves() or value.leaf is None:
+                self._frame_reads.add(value)  # the own frame, perhaps, which nobody else knows
                 continue
             guard = 0 if load.guard is TRUE else 1 + self.interned(self(load.guard))
-            place = (calls, stored, self.interned(address), load.value.width)
-            count[*place, 0] += 1
-            numbers = (*place[:3], guard, count[*place, 0])
-            when = [
-                *([f", after call {calls}"] if calls else []),
-                *([f", read {numbers[4]}"] if numbers[4] > 1 else []),
-            ]
-            name = f"mem{load.value.width}[{address}]{''.join(when)}" + "".join(f"#{number}" for number in numbers)
-            named = self._leaves[load.value] = leaf(name, load.value.width, load.value.leaf.origin)
+            place = (calls, stored, self.interned(address), value.width)
+            count[place] += 1
+            when = (f", after call {calls}" if calls else "") + (f", read {count[place]}" if count[place] > 1 else "")
+            numbers = "".join(f"#{number}" for number in (*place[:3], guard, count[place]))
+            named = leaf(f"mem{value.width}[{address}]{when}{numbers}", value.width, value.leaf.origin)
+            self._leaves[value] = named
             if not self.unmatched.isdisjoint(address.leaves()):
                 self.unmatched.add(named)
+
+    def _asked(self, load: Load) -> Term | bytes:
+        """The address of a read by its common name; for what the object says itself, its bytes."""
+        place, side = self.code.place(load.address), self.side
+        if place is None or (side.record and place.space == self._entry.space):
+            return self(load.address)
+        size = load.value.width // 8
+        section = side.section(place)
+        if section is not None and not section.writable and not side.image.holes_in(place, size):
+            at = place.offset - section.start
+            if at + size <= len(section.data):
+                return section.data[at : at + size]
+        if not side.alone:
+            return load.address
+        if section is not None and section.writable and side.global_name(place) is not None:
+            return self(load.address)
+        base, offset = split(load.address)
+        assert base is not None
+        return plus(self.unknown(base), offset)
 
 
 def timed(path: Path) -> list[tuple[Load, int, int]]:

@@ -75,7 +75,8 @@ class Judge:
 
     def _pair(self, one: Track, other: Track) -> None:
         premises = [*self.assumptions, *one.conditions, *other.conditions]
-        open_ = [each for each in differences(one, other) if each.goal is not TRUE]
+        compared = differences(one, other, lambda condition: self._settled(condition, premises))
+        open_ = [each for each in compared if each.goal is not TRUE]
         open_ = [each for each in open_ if (_key(each), Verdict.UNCONFIRMED) not in self._told]
         if not open_:
             return
@@ -87,6 +88,13 @@ class Judge:
             model = None if known else self.solver.satisfy([*premises, not_(each.goal)])
             if model is not None:
                 self._tell(_disagreement(each, one, other, model))
+
+    def _settled(self, condition: Term, premises: Sequence[Term]) -> Term:
+        if condition.is_const:
+            return condition
+        if self.solver.satisfy([*premises, condition]) is None:
+            return FALSE
+        return TRUE if self.solver.satisfy([*premises, not_(condition)]) is None else condition
 
     def _tell(self, found: Disagreement) -> None:
         """The same difference on several pairs is one: the first tells it."""

@@ -27,6 +27,7 @@ MOST_FINDINGS = 16
 _RULE = equivalent.PROPERTY
 _AGES = ("old", "new")
 _WITH, _WITHOUT = "with ", "without "  # how a path tells the machine's features, see patching
+_LITERALS = "sections that are not writable hold what the object says"
 _SYMBOLS = "both objects mean the same by the name of a global symbol"
 
 
@@ -108,6 +109,8 @@ class _Comparison:
         given_up = [finding for number in (0, 1) for finding in self.given_up(number, deciders[number])]
         judge = pairs.Judge(solver, deciders[0].assumptions)
         tracks = [[self.track(number, path) for path in self.paths[number]] for number in (0, 1)]
+        if any(track.names.literal for side in tracks for track in side):
+            self.tellers[1].assumed += (_LITERALS,)
         for olds, news in _states(*tracks):
             judge.judge(olds, news)
         return [*given_up, *self.judged(judge, complete=not given_up)]

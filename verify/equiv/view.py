@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from verify.contracts.expr import Expr, Undefined
 from verify.contracts.grammar import dotted
@@ -18,7 +19,7 @@ from verify.contracts.schema import Call, Contract
 from verify.contracts.scope import Moment
 from verify.machine.state import State
 from verify.machine.storage import stack_name
-from verify.machine.term import Origin, Term, leaf, offset_from, plus, sub
+from verify.machine.term import Origin, Term, const, leaf, offset_from, plus, sub
 from verify.objfile.image import Place
 from verify.properties.base import Run
 from verify.properties.mode_preserved import ITEMS
@@ -29,6 +30,7 @@ from verify.walk.path import CallMade, Path
 _ARGUMENTS = (*(f"r{n}" for n in range(2, 7)), *(f"f{n}" for n in (0, 2, 4, 6)), *(f"v{n}" for n in range(24, 32)))
 _RESULTS = ("r2", "f0", "v24")
 _MOST_FRAMES = 16
+_SIZES = {"mem": None, "mem4": 4}
 _STRUCT = leaf("the struct in the own frame", 64, Origin.ENTRY)
 
 
@@ -131,8 +133,9 @@ class Viewer:
             except Undefined as problem:
                 yield Item(what, None, made.at, str(problem))
                 return
-            if above is mode.r15:
-                yield Item(f"{what} (the caller's)", above, made.at)
+            last = above is mode.r15
+            yield Item(f"whether {what} is the caller's", const(last, 1), made.at)
+            if last:
                 return
             frame = above
 
@@ -148,34 +151,47 @@ class Viewer:
 
     # The exit
 
-    def at_exit(self, path: Path, written: Iterable[int]) -> Iterator[Item]:
-        """What is there when control has left; `written` as for a call."""
+    def calls_on(self, path: Path) -> bool:
+        """Whether a path may leave for another function, which takes arguments, instead of returning."""
+        state = path.state
+        return self.open and state.pc is not state.mode.address(state.mode.entry(14))
+
+    def at_exit(self, path: Path, written: Iterable[int], *, tail: bool) -> Iterator[Item]:
+        """What is there when control has left; `written` as for a call, `tail`: there may be arguments in it."""
         state, at = path.state, path.end.at
         items = [Item("pc", state.pc, at)]
         for name in self.kept:
             items += _register(name, state, at)
-        if self.open and state.pc is not state.mode.address(state.mode.entry(14)):  # a tail call has arguments
+        if tail:
             for name in dict.fromkeys(("r14", *_ARGUMENTS)):
                 if name not in self.kept:
                     items += [replace(item, perhaps=name != "r14") for item in _register(name, state, at)]
         for mode in self.contract.mode or ():
             items += [Item(what, found, at) for what, found, _ in ITEMS[mode](state)]
         items += [Item(f"c{number}", value, at) for number, value in enumerate(state.control)]
-        for what, address in self.slots:
-            items += self._claimed(what, address, path)
+        for slot in self.slots:
+            items += self._claimed(slot, path, written)
         items += self._stack(state, written, at)
         for item in items:
             yield replace(item, what=f"{item.what} at the exit")
 
-    def _claimed(self, what: str, address: Expr, path: Path) -> Iterator[Item]:
-        """A word that the contract's claims name, where it lies on the stack; of others nobody says when it is read."""
-        moment = self.run.at_exit(path)
+    def _claimed(self, slot: _Slot, path: Path, written: Iterable[int]) -> Iterator[Item]:
+        """The bytes that either side wrote of a word of the stack that the contract's claims name.
+
+        Nobody says when a word elsewhere is read.
+        """
+        state, end, what = path.state, path.end.at, slot.text
+        size = slot.size or state.mode.word // 8
         try:
-            where = moment.first(address)
-            if path.state.mode.offset(where) is not None:
-                yield Item(what, moment.memory(where, old=False), path.end.at)
+            offset = state.mode.offset(self.run.at_exit(path).first(slot.address))
         except Undefined as problem:
-            yield Item(what, None, path.end.at, str(problem))
+            yield Item(what, None, end, str(problem))
+            return
+        if offset is not None:
+            stack, looked = state.stack.copy(), {*state.stack.bytes, *written}
+            for first, run in _runs(one for one in range(offset, offset + size) if one in looked):
+                part = what if run == size else f"bytes {first - offset} to {first - offset + run - 1} of {what}"
+                yield Item(part, stack.read(first, run, state.sp), end)
 
     def _stack(self, state: State, written: Iterable[int], at: Place) -> Iterator[Item]:
         """The caller's part of the stack, but for what is the routine's to scribble in."""
@@ -253,12 +269,21 @@ def _registers(contract: Contract, *, strict: bool) -> Iterator[str]:
     yield from sorted(found, key=lambda name: (order[name[0]], int(name[1:]) if name != "cc" else 0))
 
 
-def _slots(contract: Contract) -> Iterator[tuple[str, Expr]]:
-    """The words of storage that the contract's claims speak of at an exit: as written, and the address."""
-    found: dict[str, Expr] = {}
+class _Slot(NamedTuple):
+    """Storage that a claim speaks of: as written, the address, and the size in bytes (None: a word)."""
+
+    text: str
+    address: Expr
+    size: int | None
+
+
+def _slots(contract: Contract) -> Iterator[_Slot]:
+    """The words of storage that the contract's claims speak of at an exit."""
+    found: dict[str, _Slot] = {}
     for expr in _expressions(contract):
         for node in ast.walk(expr.tree):
-            if isinstance(node, ast.Subscript) and dotted(node) is None and dotted(node.value) == "mem":
-                text = ast.unparse(node)
-                found[text] = Expr(ast.unparse(node.slice), node.slice, tuple(names_in(node.slice)))
-    yield from found.items()
+            if isinstance(node, ast.Subscript) and dotted(node) is None and dotted(node.value) in _SIZES:
+                text, size = ast.unparse(node), _SIZES[str(dotted(node.value))]
+                address = Expr(ast.unparse(node.slice), node.slice, tuple(names_in(node.slice)))
+                found[text] = _Slot(text, address, size)
+    yield from found.values()

@@ -79,6 +79,8 @@ def failures(
 def replay(found: Found) -> Recorded:
     """Run it on the emulator. Raises Unplaced, and Unconfirmed."""
     one, contract = found.failure.obligation, found.contract
+    if contract.bits != 64:
+        raise Unplaced("31-bit code: no emulator of user programs takes it")
     assert found.failure.model is not None
     conditions = [*found.assumptions, *one.path.state.conditions, *one.given, not_(one.goal)]
     placed = _Nearby(found.image, one.path, conditions)

@@ -9,10 +9,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from verify.explain.placed import ENTRY_R15
 from verify.explain.replay import Event, Replay
-from verify.machine.state import OLD_R15
-from verify.machine.term import FALSE, INDETERMINATE, Term, offset_from
+from verify.machine.term import FALSE, INDETERMINATE, Term
 from verify.objfile.image import Place
 from verify.properties.base import Obligation
 from verify.semantics import disassemble
@@ -44,12 +42,12 @@ def cause(replay: Replay, one: Obligation) -> Cause:
         return _last(replay, events, one.what, lambda event: register in event.changed)
     if one.what == "pc":
         return _left(replay)
-    slot = _slot(replay, one) or _read(one)
+    slot = _slot(replay, one) or _read(replay, one)
     if slot is not None:
         first, size = slot
         covers = lambda event: any(at < first + size and first < at + n for at, n, _ in event.stores)  # noqa: E731
         plain = "mem[" in one.what or "." in one.what
-        what = one.what if plain else f"{one.what} (the {size} bytes at {_named_at(first)})"
+        what = one.what if plain else f"{one.what} (the {size} bytes at {_named(first - replay.placed.r15)})"
         return _last(replay, events, what, covers)
     return _instruction(replay, one.at)
 
@@ -105,21 +103,17 @@ def _slot(replay: Replay, one: Obligation) -> tuple[int, int] | None:
         field = replay.contract.layout.structs[handed.type].field(one.what.removeprefix(f"{handed.name}."))
         return replay.value(struct) + field.at, field.size
     match = re.match(r"mem\[old\.r15 ?\+ ?(\d+)\]", one.what)
-    return (ENTRY_R15 + int(match[1]), 8) if match else None
+    return (replay.placed.r15 + int(match[1]), replay.placed.mode.word // 8) if match else None
 
 
-def _read(one: Obligation) -> tuple[int, int] | None:
+def _read(replay: Replay, one: Obligation) -> tuple[int, int] | None:
     """Address and size of the stack word that the value found is the content of, if it is nothing else."""
     leaves = one.found.leaves() if one.found is not None else frozenset()
     for unknown in leaves if len(leaves) == 1 else ():
         match = _ON_STACK.search(str(unknown))
         if match:
-            return ENTRY_R15 + int(match[1] or 0), unknown.width // 8
+            return replay.placed.r15 + int(match[1] or 0), unknown.width // 8
     return None
-
-
-def _named_at(address: int) -> str:
-    return _named(address - ENTRY_R15)
 
 
 def _unwritten(replay: Replay, one: Obligation) -> Cause | None:
@@ -129,7 +123,7 @@ def _unwritten(replay: Replay, one: Obligation) -> Cause | None:
     found = [u for u in (one.found.leaves() if one.found else ()) if u.leaf and u.leaf.origin in INDETERMINATE]
     for load in replay.path.state.loads:
         if any(unknown in load.value.leaves() for unknown in found):
-            offset = offset_from(load.address, OLD_R15)
+            offset = load.offset
             where = "storage" if offset is None else f"the storage at {_named(offset)}"
             place = replay.path.code.place(load.at)
             if place is not None:

@@ -1,7 +1,7 @@
 """A concrete z/Architecture machine in this process: unicorn, which shares nothing with the lifter.
 
-It runs in the supervisor state and the 64-bit addressing mode without address translation; control register 0 allows
-floating-point and vector instructions. Storage exists where somebody asked for it.
+It runs in the supervisor state, in the 64-bit addressing mode unless it is told another one, without address
+translation; control register 0 allows floating-point and vector instructions. Storage exists where somebody asked for it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import unicorn
 from unicorn import s390x_const as names
 
 MODE_64 = 0x1_8000_0000
+MODES = {31: 0x8000_0000, 64: MODE_64}
+"""PSW bits 31 and 32 (EA, BA) of the addressing modes."""
 _AFP_AND_VECTOR = 0x6_0000
 _PAGE = 0x1000
 _NOWHERE = (1 << 64) - 2

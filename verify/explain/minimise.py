@@ -14,6 +14,7 @@ from verify.machine.evaluate import Evaluation, unknowns
 from verify.machine.term import Term
 
 POINTERS = 0x20_0000_0000  # where storage behind pointers lies, a page each
+_POINTERS_31 = 0x3000_0000  # the same for 31-bit code
 _PAGE = 0x1000
 
 
@@ -32,7 +33,11 @@ def smallest(
     values = {**{one: _fit(one, model.get(one, 0)) for one in free}, **fixed}
     if not _hold(conditions, values):
         return None
-    pointed = {one: POINTERS + n * _PAGE for n, one in enumerate(sorted(pointers, key=str)) if one not in fixed}
+    pointed = {
+        one: (POINTERS if one.width == 64 else _POINTERS_31) + n * _PAGE
+        for n, one in enumerate(sorted(pointers, key=str))
+        if one not in fixed
+    }
     users = {one: [term for term in conditions if one in term.leaves()] for one in free}
     for number, one in enumerate(free):
         for candidate in _candidates(one, number, pointed.get(one)):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from verify.explain.emulator import Emulator
 from verify.machine.evaluate import Evaluation, unknowns
-from verify.machine.state import GOT_SLOT, OLD_R15, symbol_address
+from verify.machine.state import GOT_SLOT, symbol_address
 from verify.machine.term import Origin, Term
 from verify.objfile.image import LINKED_SPACE, Image, Place
 from verify.semantics.code import Code
@@ -15,6 +15,8 @@ from verify.walk.path import Path
 
 SECTIONS = 0x3FF_8000_0000  # above 4 GiB, so that a lost upper half shows
 ENTRY_R15 = 0x80_0000_0000
+_SECTIONS = {31: 0x4800_0000, 64: SECTIONS}
+_ENTRY_R15 = {31: 0x6000_0000, 64: ENTRY_R15}
 _ALIGN, _FUNCTION, _VARIABLE = 0x100, 0x40, 0x1000
 
 
@@ -23,17 +25,18 @@ class Unplaced(Exception):
 
 
 class Placed:
-    """Addresses for all that these terms and paths of one image mention."""
+    """Addresses for all that these terms and paths of one image mention; `r15` is that of the stack at entry."""
 
     def __init__(self, image: Image, path: Path, terms: Sequence[Term]) -> None:
-        self.image, self.code = image, path.code
+        self.image, self.code, self.mode = image, path.code, path.code.mode
+        self.r15 = _ENTRY_R15[self.mode.bits]
         self.bases = self._sections()
         self.names: dict[int, str] = {}
         self._outer = _symbols(path, terms)
         self._variables = unknowns([a.address for a in path.state.loads] + [a.address for a in path.state.stores])
         self._top = max(self._end(space) for space in self.bases) + 0xFFF & -0x1000
         self.fixed: dict[Term, int] = {self.code.base(space): base for space, base in self.bases.items()}
-        self.fixed[OLD_R15] = ENTRY_R15
+        self.fixed[self.mode.r15] = self.r15
         self._put(self._outer, self._variables, self._top)
 
     def _put(self, symbols: Iterable[Term], variables: set[Term], end: int) -> None:
@@ -58,7 +61,7 @@ class Placed:
         """The address of each space's offset 0: a linked image is where it says."""
         if not self.image.relocatable:
             return {LINKED_SPACE: 0}
-        bases, at = {}, SECTIONS
+        bases, at = {}, _SECTIONS[self.mode.bits]
         for section in self.image.sections:
             if section.allocated:
                 bases[section.space] = at
@@ -96,12 +99,14 @@ class Placed:
                 except ValueError as problem:
                     raise Unplaced(f"an operand at {self.image.label(place)} is out of reach: {problem}") from problem
             emulator.write_code(self.address(place), raw)
-        for at, raw in self.code.fixed.items():
+        for at, raw in self.code.lowcore.items():
             emulator.write_code(at, raw)
+        for place, term in self.code.literals.items():
+            emulator.write_code(self.address(place), self.value(term).to_bytes(term.width // 8, "big"))
         for term, at in self.fixed.items():
             if term.leaf is not None and term.leaf.note.startswith(GOT_SLOT):
                 name = term.leaf.note.removeprefix(GOT_SLOT)
-                emulator.write(at, self.fixed[symbol_address(name)].to_bytes(8, "big"))
+                emulator.write(at, self.fixed[symbol_address(name, self.mode)].to_bytes(self.mode.word // 8, "big"))
 
 
 def _symbols(path: Path, terms: Sequence[Term]) -> set[Term]:
@@ -112,13 +117,14 @@ def _symbols(path: Path, terms: Sequence[Term]) -> set[Term]:
     mentioned += [term for load in state.loads for term in (load.address, load.value)]
     mentioned += [term for store in state.stores for term in (store.address, store.value)]
     mentioned += [value for value, _ in state.stack.bytes.values()]
+    mentioned += path.code.literals.values()
     for place in (*path.places, *path.out_of_line):
         insn = path.code.fetch(place)
         if insn.format.relative is not None:
             mentioned.append(path.code.relative(place, insn))
     found = {one for one in unknowns(mentioned) if one.leaf is not None and one.leaf.origin is Origin.SYMBOL}
     slots = [one.leaf.note for one in found if one.leaf is not None and one.leaf.note.startswith(GOT_SLOT)]
-    return found | {symbol_address(note.removeprefix(GOT_SLOT)) for note in slots}
+    return found | {symbol_address(note.removeprefix(GOT_SLOT), path.code.mode) for note in slots}
 
 
 __all__ = ["ENTRY_R15", "Code", "Placed", "Unplaced"]

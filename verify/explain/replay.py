@@ -15,15 +15,16 @@ from dataclasses import dataclass, field
 
 from verify.contracts import callee
 from verify.contracts.schema import Contract
-from verify.explain.emulator import MODE_64, PSW, Crash, Emulator
-from verify.explain.placed import ENTRY_R15, Placed, Unplaced
+from verify.explain.emulator import MODES, PSW, Crash, Emulator
+from verify.explain.placed import Placed, Unplaced
 from verify.explain.values import Values
 from verify.machine.evaluate import Evaluation
 from verify.machine.state import Load, State, Store, entry_state
-from verify.machine.storage import CELL, Stack
+from verify.machine.storage import Stack
 from verify.machine.term import Origin, Term, extract
 from verify.objfile.image import Place
 from verify.semantics import cc
+from verify.semantics.decode import Instruction
 from verify.walk.path import CallMade, Path
 
 ALL = (1 << 64) - 1
@@ -31,6 +32,7 @@ _ABOVE = 0x200  # bytes of the caller's frames that are compared
 _BELOW = 0xC0  # bytes below r15 that an interrupt uses
 _THUNK = re.compile(r"__s390x?_indirect_jump_r(?P<scratch>\d+use_r)?(?P<target>\d+)$")
 _FLOATING_STORES = frozenset({"STD", "STE", "STDY", "STEY"})
+_LOADS_ADDRESS = frozenset({"LA", "LAY", "LAE", "LAEY", "LARL"})
 _UNREPLAYED = frozenset({"SVC", "LPSW", "MVCLE"})
 
 
@@ -66,6 +68,7 @@ class Replay:
         self, emulator: Emulator, placed: Placed, contract: Contract, path: Path, values: Mapping[Term, int], seed: str
     ) -> None:
         self.machine, self.placed, self.contract, self.path = emulator, placed, contract, path
+        self.mode, self.r15 = placed.mode, placed.r15
         self.rng = random.Random(seed)
         self.value = Evaluation(Values({**values, **placed.fixed}, self.rng))
         self.differences: list[str] = []
@@ -99,16 +102,16 @@ class Replay:
 
     def _prepare(self) -> None:
         machine = self.machine
-        start = entry_state(self.path.state.pc, self.path.state.stack.defined)
-        machine.set_registers({"system mask": MODE_64})
+        start = entry_state(self.path.state.pc, self.path.state.stack.defined, self.mode)
+        machine.set_registers({"system mask": MODES[self.mode.bits]})
         machine.set_registers({name: self.value(term) for name, term in terms(start).items()})
-        machine.write(ENTRY_R15 - 0x1000, self.rng.randbytes(0x1000 + _ABOVE))
-        stack = Stack(self.path.state.stack.defined)
-        for cell in range(0, _ABOVE, CELL):
-            size = CELL if stack.defined.covers(cell, CELL) else 1
-            for offset in range(cell, cell + CELL, size):
+        machine.write(self.r15 - 0x1000, self.rng.randbytes(0x1000 + _ABOVE))
+        stack = start.stack
+        for cell in range(0, _ABOVE, stack.cell):
+            size = stack.cell if stack.defined.covers(cell, stack.cell) else 1
+            for offset in range(cell, cell + stack.cell, size):
                 if stack.defined.covers(offset, size):
-                    machine.write(ENTRY_R15 + offset, self.value(stack.read(offset, size, 0)).to_bytes(size, "big"))
+                    machine.write(self.r15 + offset, self.value(stack.read(offset, size, 0)).to_bytes(size, "big"))
         self._now = machine.registers()
 
     # On the way
@@ -126,19 +129,38 @@ class Replay:
 
     def _step(self, place: Place, pc: int) -> int:
         machine, before = self.machine, self._now
-        r15 = before["r15"]
-        if ENTRY_R15 - 0x1000 + _BELOW <= r15 <= ENTRY_R15 + _ABOVE:
+        r15 = before["r15"] & (1 << self.mode.bits) - 1
+        if self.r15 - 0x1000 + _BELOW <= r15 <= self.r15 + _ABOVE:
             machine.write(r15 - _BELOW, self.rng.randbytes(_BELOW))
         self._serve(pc)
         insn = self.path.code.fetch(place)
         executes = insn.mnemonic in {"EX", "EXRL"} and not self._executes_storage(place)
         following = machine.step(pc, executes=executes)
+        following &= (1 << self.mode.bits) - 1  # of a register branched to, the machine keeps all 64 bits
         self._poison(place)
+        self._correct(insn, before)
         after = self._now = machine.registers()
-        event = Event(place, {name: (before[name], after[name]) for name in after if after[name] != before[name]})
+        event = Event(place, self._difference(before, after))
         event.stores += self._stored(pc)
         self.events.append(event)
         return following
+
+    def _correct(self, insn: Instruction, before: Mapping[str, int]) -> None:
+        """In the 31-bit mode this machine clears bits 0-31 of the register, which "remain unchanged" (LOAD ADDRESS)."""
+        if self.mode.narrow and insn.mnemonic in _LOADS_ADDRESS:
+            name = f"r{insn.fields['R1']}"
+            low = self.machine.registers()[name] & 0xFFFF_FFFF
+            self.machine.set_registers({name: before[name] & ~0xFFFF_FFFF | low})
+
+    def _difference(self, before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+        """The registers that changed, as far as the ABI knows them."""
+        ones = (1 << self.mode.word) - 1
+        pairs = {
+            name: (before[name] & ones, after[name] & ones) if name[0] == "r" else (before[name], after[name])
+            for name in after
+            if after[name] != before[name]
+        }
+        return {name: (old, new) for name, (old, new) in pairs.items() if old != new}
 
     def _poison(self, place: Place) -> None:
         """ "Bits 64-127 of the vector register are unpredictable" after a floating-point load: here they change."""
@@ -239,8 +261,11 @@ class Replay:
         changed = {register: term for register, term in new.items() if term is not before[register]}
         event = Event(None, {}, callee=name)
         old = self._now
-        self.machine.set_registers({register: self.value(term) for register, term in changed.items()})
-        event.changed = {register: (old[register], self.value(term)) for register, term in changed.items()}
+        numbers = {register: self.value(term) for register, term in changed.items()}
+        self.machine.set_registers(numbers)
+        event.changed = {register: (old[register], number) for register, number in numbers.items()}
+        if self.mode.narrow:
+            event.changed = self._difference({register: old[register] for register in numbers}, numbers)
         self.effects += [(name, unknown) for term in changed.values() for unknown in term.leaves()]
         self._change_stack(made, after, event)
         self.events.append(event)
@@ -257,8 +282,8 @@ class Replay:
             if byte is not old.read(offset, 1, sp):
                 self._placed.add(byte)
                 value = self.value(byte)
-                self.machine.write(ENTRY_R15 + offset, value.to_bytes(1, "big"))
-                event.stores.append((ENTRY_R15 + offset, 1, value))
+                self.machine.write(self.r15 + offset, value.to_bytes(1, "big"))
+                event.stores.append((self.r15 + offset, 1, value))
                 self.effects += [(made.spec.name, unknown) for unknown in byte.leaves()]
 
     # Comparison
@@ -273,7 +298,7 @@ class Replay:
                 self.differences.append(f"{name} {where} is {found[name]:#x}, not {number:#x}")
         sp = state.sp
         first, stack = (0 if sp is None else sp), state.stack.copy()
-        now = self.machine.read(ENTRY_R15 + first, _ABOVE - first)
+        now = self.machine.read(self.r15 + first, _ABOVE - first)
         for offset in sorted(offset for offset in stack.bytes if first <= offset < _ABOVE):
             byte = stack.read(offset, 1, sp)
             if not self._meaningless(byte) and self.value(byte) != now[offset - first]:
@@ -302,13 +327,20 @@ class Replay:
         self.compare(self.path.state, "at the exit")
 
     def named(self, address: int) -> str:
-        """An address as people would name it."""
+        """An address as people would name it; in 31-bit code perhaps with the bit for the addressing mode."""
+        if self.mode.narrow and address >> 31 == 1 and not (name := self.named(address ^ 1 << 31)).startswith("0x"):
+            return f"{name} + {1 << 31:#x}"
         if address in self.placed.names:
             return self.placed.names[address]
-        distance = address - ENTRY_R15
+        distance = address - self.r15
         if abs(distance) < 0x1000:
             return f"old.r15{distance:+d}" if distance else "old.r15"
         return self.placed.label(address) or f"{address:#x}"
+
+
+    def told(self, width: int, number: int) -> str:
+        """A number as people would write it: one as wide as a register or an address may be an address."""
+        return self.named(number) if width in (self.mode.word, self.mode.bits) else f"{number:#x}"
 
 
 def _changed(old: Stack, new: Stack, sp: int) -> Iterable[int]:

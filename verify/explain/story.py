@@ -12,18 +12,18 @@ from verify.explain import cause as causes
 from verify.explain.counterexample import Counterexample, Step
 from verify.explain.emulator import Emulator, version
 from verify.explain.minimise import smallest
-from verify.explain.placed import ENTRY_R15, Placed, Unplaced
+from verify.explain.placed import Placed, Unplaced
 from verify.explain.replay import Event, Replay
 from verify.machine.evaluate import Evaluation, unknowns
 from verify.machine.rewrite import substitute
-from verify.machine.state import OLD_R15
-from verify.machine.term import Origin, Term, leaf, not_, offset_from
+from verify.machine.term import Origin, Term, leaf, not_
 from verify.objfile.image import Image, Place
 from verify.properties.base import Obligation
 
 _COUNTED = re.compile(r"#\d+")
 _MOST_NOTES = 4
 _LONGEST = len("0x80_0000_0000")
+_PLACED = frozenset({Origin.SYMBOL, Origin.CODE})
 AT_ENTRY = frozenset({Origin.ENTRY, Origin.STORAGE, Origin.LOAD, Origin.STALE})
 
 
@@ -58,8 +58,9 @@ def _pointers(one: Obligation) -> Iterator[Term]:
     """The unknowns that addresses outside the stack start from."""
     state = one.path.state
     for address in [*[a.address for a in state.loads], *[a.address for a in state.stores]]:
-        if offset_from(address, OLD_R15) is None:
-            yield from (u for u in address.leaves() if u.width == 64 and u.leaf and u.leaf.origin is not Origin.SYMBOL)
+        if state.mode.offset(address) is None:
+            word = state.mode.word
+            yield from (u for u in address.leaves() if u.width == word and u.leaf and u.leaf.origin not in _PLACED)
 
 
 # Stale reads ----------------------------------------------------------------------------------------------------------
@@ -118,15 +119,15 @@ def _twinned(term: Term) -> bool:
 def _number(replay: Replay, term: Term | None) -> str | None:
     if term is None or _twinned(term):
         return None
-    return replay.named(replay.value(term)) if term.width == 64 else hex(replay.value(term))
+    return replay.told(term.width, replay.value(term))
 
 
 def _start(chosen: Mapping[Term, int], own: set[Term], replay: Replay) -> Iterator[tuple[str, str]]:
-    yield "r15", hex(ENTRY_R15)
+    yield "r15", hex(replay.placed.r15)
     for unknown, number in chosen.items():
         kind = unknown.leaf.origin if unknown.leaf else None
-        if kind in AT_ENTRY and number and unknown not in own and unknown is not OLD_R15:
-            yield plain(unknown), replay.named(number) if unknown.width == 64 else hex(number)
+        if kind in AT_ENTRY and number and unknown not in own and unknown is not replay.placed.mode.r15:
+            yield plain(unknown), replay.told(unknown.width, number)
 
 
 def _effects(replay: Replay, chosen: Mapping[Term, int]) -> Iterator[tuple[str, str, str]]:
@@ -149,14 +150,14 @@ class Names:
         path, contract = replay.path, replay.contract
         frames = sorted({0, *(made.state.sp for made in path.calls if made.state.sp is not None)})
         struct = path.history.struct
-        base = None if struct is None else offset_from(struct, OLD_R15)
+        base = None if struct is None else path.state.mode.offset(struct)
         self._known = {
             (one.offset, one.size): one.name for one in slots(contract, frames, [] if base is None else [base])
         }
         self._replay = replay
 
     def __call__(self, at: int, size: int) -> str:
-        name = self._known.get((at - ENTRY_R15, size))
+        name = self._known.get((at - self._replay.placed.r15, size))
         where = self._replay.named(at)
         return f"{name} ({where})" if name else f"mem{8 * size}[{where}]"
 

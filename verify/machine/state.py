@@ -20,6 +20,7 @@ from verify.machine.term import (
     ite,
     leaf,
     offset_from,
+    split,
     zero_extend,
 )
 
@@ -205,9 +206,14 @@ class State:
         if sp == sp_before:
             return
         if sp is None:
-            self.stack.drop_all()
+            if not self._on_another_stack():
+                self.stack.drop_all()
         elif sp_before is None or sp > sp_before:
             self.stack.drop_below(sp)
+
+    def _on_another_stack(self) -> bool:
+        base, _ = split(self.gpr[15])
+        return self.stack.switches and base is not None and base.leaf is not None and base.leaf.origin is Origin.LOAD
 
 
 def _is_stale(unknown: Term) -> bool:

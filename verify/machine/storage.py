@@ -1,8 +1,9 @@
 """Storage: the stack byte by byte, everything else as reads that know nothing and a trace of writes.
 
-An address `entry r15 + constant` names a stack byte without a solver; two different constants below 2**64 (in the 31-bit
-addressing mode 2**31) name two different bytes, so read-over-write is a dictionary look-up. What lies below the current r15 may change at any moment
-(an interrupt or a signal handler uses it), so it reads as indeterminate and writes there are lost.
+An address `entry r15 + constant` names a stack byte without a solver; two different constants below 2**64 (in the
+31-bit addressing mode 2**31) name two different bytes, so read-over-write is a dictionary look-up. What lies below the
+current r15 may change at any moment (an interrupt or a signal handler uses it), so it reads as indeterminate and writes
+there are lost.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ class Stack:
     frame, so that what nothing here wrote there may be its work. `caller` counts the events at which the caller's
     frame may have changed behind the routine's back. `highest` is the highest r15 so far: an interrupt may have
     overwritten what lies below it, the caller's frame included. None: r15 was no known distance from its entry value.
-    `cell` is the size in bytes of the aligned pieces that unknown contents come in: a word of the ABI's.
+    `cell` is the size in bytes of the aligned pieces that unknown contents come in: a word of the ABI's. `switches` says
+    that a stack pointer read from storage may be that of another stack, which interrupts use from then on.
     """
 
     defined: Ranges
@@ -49,12 +51,13 @@ class Stack:
     caller: int = 0
     highest: int | None = 0
     cell: int = CELL
+    switches: bool = False
 
     def copy(self) -> Stack:
         """A copy that shares no mutable state."""
         return Stack(
             self.defined, dict(self.bytes), self.generation, self.seen, self.escaped, self.caller, self.highest,
-            self.cell,
+            self.cell, self.switches,
         )  # fmt: skip
 
     def write(self, offset: int, value: Term, sp: int | None) -> None:

@@ -1,4 +1,4 @@
-"""`.altinstructions`: code that the kernel replaces while it boots, or loads a module, where the machine has a facility.
+"""`.altinstructions`: code that the kernel replaces while it boots or loads a module, where a machine has a facility.
 
 Facts, from arch/s390/include/asm/alternative.h, alternative-asm.h and arch/s390/kernel/alternative.c. An entry is
 packed, its first two words are distances from themselves, to the code and to its replacement:
@@ -137,12 +137,11 @@ def _entry(image: Image, data: bytes, place: Place, replacement: Place) -> Alter
     else:
         word, length = struct.unpack_from(">IB", data, 8)
         kind, number, used = word >> 20 & 0xFF, word & 0xFFFFF, length
-    where = image.label(place)
     if length % 2 or used % 2 or place.offset % 2 or replacement.offset % 2 or not 0 < length <= _LONGEST:
-        raise Unsupported(f"the entry for {where} has an odd address or length, or none")
+        raise Unsupported(f"the entry for {image.label(place)} has an odd address or length, or none")
     raw = image.code(replacement, used)
     if len(raw) != used or len(image.code(place, length)) != length:
-        raise Unsupported(f"the entry for {where} reaches beyond the code")
+        raise Unsupported(f"the entry for {image.label(place)} reaches beyond the code")
     unknown = {
         at: f"{hole.row.name} against {hole.symbol} is filled in for the place of the replacement, and the kernel "
         "copies it as it stands"

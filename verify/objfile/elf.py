@@ -1,36 +1,47 @@
-"""ELF files to Image: cle maps the bytes, pyelftools reads symbols and relocations, and both must agree.
+"""ELF files to Image: cle maps the bytes, `tables` reads symbols and relocations, and both must agree.
 
 cle applies seven relocation types and leaves the fields of all others as they are, gives undefined symbols of unknown
 relocations the address of `.text`, and allocates no COMMON symbol; so no symbol address and no relocated field is
 taken from it. Only the mapped bytes are, and they are compared with the file's own.
+
+Only what is loaded is read: of a linked kernel with its debugging information that is a tenth of the file, and of its
+relocations those that lie in code.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
 import logging
+import mmap
 import struct
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import cle
 from elftools.common.exceptions import ELFError
-from elftools.elf.elffile import ELFFile
 
 from verify.errors import InputError, NotElf, WrongMachine
+from verify.objfile import tables
 from verify.objfile.image import LINKED_SPACE, Hole, Image, Place, Section, Symbol, Target
 from verify.objfile.relocs import row
+from verify.objfile.tables import Bytes, Table
 
 _EM_S390 = 22
 _MACHINES = {3: "32-bit x86", 20: "PowerPC", 21: "64-bit PowerPC", 40: "Arm", 62: "x86-64", 183: "AArch64",
              243: "RISC-V"}  # fmt: skip
 _RELOCATABLE, _EXECUTABLE, _SHARED = 1, 2, 3
-_SHF_WRITE, _SHF_ALLOC, _SHF_EXECINSTR = 0x1, 0x2, 0x4
 _NO_SYMBOL = Symbol("", None, 0, "notype", "local", absolute=0)  # symbol 0 (ELF gABI, "Symbol Table")
+_HEADERS = {1: 52, 2: 64}  # bytes of the file header, by class; a section header has 40 or 64
+_ABSOLUTE, _RESERVED = 0xFFF1, 0xFF00  # SHN_ABS; from SHN_LORESERVE on no number is a section's
+_SECTION = 3  # STT_SECTION
+_KINDS = {0: "notype", 1: "object", 2: "func", 3: "section", 4: "file", 5: "common", 6: "tls", 10: "ifunc"}
+_BINDINGS = {0: "local", 1: "global", 2: "weak", 10: "global"}  # 10: STB_GNU_UNIQUE
+_LARGE = 32 << 20  # bytes from which on a file is mapped instead of read: a kernel's debugging information is not used
 
 
 def load(path: Path) -> Image:
@@ -48,8 +59,11 @@ def load(path: Path) -> Image:
         raise NotElf(path, f"is a damaged ELF file ({type(problem).__name__}: {problem})") from problem
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path) -> Bytes:
     try:
+        if path.is_file() and path.stat().st_size >= _LARGE:
+            with path.open("rb") as file:
+                return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         return path.read_bytes()
     except FileNotFoundError as problem:
         raise InputError(path, "no such file") from problem
@@ -59,13 +73,13 @@ def _read(path: Path) -> bytes:
         raise InputError(path, f"cannot be read: {problem.strerror}") from problem
 
 
-def _check_header(path: Path, data: bytes) -> int:
+def _check_header(path: Path, data: Bytes) -> int:
     """The ELF header, by hand, for clear words: returns e_type."""
     if not data:
         raise NotElf(path, "is empty")
-    if data.startswith(b"!<arch>\n"):
+    if data[:8] == b"!<arch>\n":
         raise NotElf(path, "is an archive; extract its members first (ar x)")
-    if not data.startswith(b"\x7fELF"):
+    if data[:4] != b"\x7fELF":
         raise NotElf(path, "is not an ELF file")
     if len(data) < 52:
         raise NotElf(path, "is cut short inside the ELF header")
@@ -75,47 +89,25 @@ def _check_header(path: Path, data: bytes) -> int:
         raise WrongMachine(path, f"is for {_MACHINES.get(machine, f'machine {machine}')}, not for s390x")
     if data[5] != 2:
         raise WrongMachine(path, "is little-endian, which no s390x object is")
-    form = _FORMS.get(data[4])
-    if form is None:
+    if data[4] not in tables.FORMS:
         raise NotElf(path, "is neither a 31-bit nor a 64-bit object")
     if kind not in (_RELOCATABLE, _EXECUTABLE, _SHARED):
         raise NotElf(path, "is neither an object file, an executable nor a shared library (a core dump?)")
-    _check_sections(path, data, form)
+    _check_sections(path, data)
     return int(kind)
 
 
-@dataclass(frozen=True)
-class _Form:
-    """Where an ELF file of one class keeps what is checked by hand (ELF gABI, "ELF Header", "Section Header").
-
-    Sizes of the file's header and of a section's, formats and offsets of the section headers' offset, of their size
-    and number, and of a section's offset and size.
-    """
-
-    bits: int
-    header: int
-    section: int
-    headers_at: tuple[str, int]
-    counts_at: int
-    extent_at: tuple[str, int]
-
-
-_FORMS = {1: _Form(31, 52, 40, (">I", 32), 46, (">II", 16)), 2: _Form(64, 64, 64, (">Q", 40), 58, (">QQ", 24))}
-
-
-def _check_sections(path: Path, data: bytes, form: _Form) -> None:
-    if len(data) < form.header:
+def _check_sections(path: Path, data: Bytes) -> None:
+    if len(data) < _HEADERS[data[4]]:
         raise NotElf(path, "is cut short inside the ELF header")
-    offset: int = struct.unpack_from(form.headers_at[0], data, form.headers_at[1])[0]
-    size, count = struct.unpack_from(">HH", data, form.counts_at)
-    if offset == 0 or count == 0:
+    head = tables.header(data)
+    if head.sections == 0 or head.section_count == 0:
         raise NotElf(path, "has no section headers")
-    if size != form.section or offset + size * count > len(data):
+    size = struct.calcsize(tables.FORMS[data[4]].section)
+    if head.section_size != size or head.sections + size * head.section_count > len(data):
         raise NotElf(path, "is cut short: its section headers reach beyond the end of the file")
-    for index in range(count):
-        kind = struct.unpack_from(">I", data, offset + index * size + 4)[0]
-        start, length = struct.unpack_from(form.extent_at[0], data, offset + index * size + form.extent_at[1])
-        if kind not in (0, 8) and start + length > len(data):
+    for index, table in enumerate(tables.sections(data)):
+        if table.kind not in (tables.NULL, tables.NOBITS) and table.offset + table.size > len(data):
             raise NotElf(path, f"is cut short: section {index} reaches beyond the end of the file")
 
 
@@ -131,22 +123,24 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(before)
 
 
-def _load(path: Path, data: bytes, *, relocatable: bool) -> Image:
-    elf = ELFFile(io.BytesIO(data))
+def _load(path: Path, data: Bytes, *, relocatable: bool) -> Image:
+    found = tables.sections(data)
+    names = tables.contents(data, found[tables.header(data).names])
+    titles = [tables.text(names, table.name) for table in found]
     with _quiet():
         loader = cle.Loader(
-            io.BytesIO(data), auto_load_libs=False, perform_relocations=False, load_debug_info=False,
-            main_opts={"backend": "elf", "arch": "s390x"},
+            io.BytesIO(tables.skeleton(data, found)), auto_load_libs=False, perform_relocations=False,
+            load_debug_info=False, main_opts={"backend": "elf", "arch": "s390x"},
         )  # fmt: skip
-    tables = list(elf.iter_sections())
-    sections = tuple(_sections(path, tables, loader.main_object, relocatable))
-    symbols = _symbols(tables, relocatable)
-    holes = tuple(_holes(path, tables, sections, symbols, relocatable))
+    sections = tuple(_sections(path, data, found, titles, loader.main_object, relocatable))
+    symbols = {
+        index: _symbols(data, table, found, titles, relocatable)
+        for index, table in enumerate(found)
+        if table.kind in (tables.SYMTAB, tables.DYNSYM)
+    }
+    holes = tuple(_holes(path, data, found, titles, sections, symbols, relocatable))
     public = tuple(symbol for table in symbols.values() for symbol in table)
-    return Image(
-        path, relocatable, sections, _unique(public), holes, hashlib.sha256(data).hexdigest(),
-        _FORMS[data[4]].bits,
-    )  # fmt: skip
+    return Image(path, relocatable, sections, _unique(public), holes, bits=tables.FORMS[data[4]].bits)
 
 
 def _unique(symbols: tuple[Symbol, ...]) -> tuple[Symbol, ...]:
@@ -154,72 +148,86 @@ def _unique(symbols: tuple[Symbol, ...]) -> tuple[Symbol, ...]:
     return tuple(dict.fromkeys(symbols))
 
 
-def _sections(path: Path, tables: list[Any], mapped: Any, relocatable: bool) -> Iterator[Section]:
+def _sections(
+    path: Path, data: Bytes, found: Sequence[Table], titles: Sequence[str], mapped: Any, relocatable: bool
+) -> Iterator[Section]:
     """The sections, with bytes as cle mapped them; they must be the file's own."""
-    for index, table in enumerate(tables):
-        flags, kind = table["sh_flags"], table["sh_type"]
-        executable = bool(flags & _SHF_EXECINSTR)
-        data = b"" if kind in ("SHT_NOBITS", "SHT_NULL") or not flags & _SHF_ALLOC else bytes(table.data())
-        if executable and data:
+    for index, (table, title) in enumerate(zip(found, titles, strict=True)):
+        executable, allocated = bool(table.flags & tables.EXECINSTR), bool(table.flags & tables.ALLOC)
+        raw = tables.contents(data, table) if allocated else b""
+        if executable and raw:
             region = mapped.sections[index]
             at = region.vaddr - mapped.mapped_base
-            if bytes(mapped.memory.load(at, len(data))) != data:
-                raise InputError(path, f"section {table.name} is not mapped as it stands in the file")
-        space, start = (index, 0) if relocatable else (LINKED_SPACE, int(table["sh_addr"]))
-        allocated, writable = bool(flags & _SHF_ALLOC), bool(flags & _SHF_WRITE)
-        yield Section(table.name, index, space, start, data, executable, allocated, writable)
+            if table.flags & tables.COMPRESSED or bytes(mapped.memory.load(at, len(raw))) != raw:
+                raise InputError(path, f"section {title} is not mapped as it stands in the file")
+        space, start = (index, 0) if relocatable else (LINKED_SPACE, table.address)
+        yield Section(title, index, space, start, raw, executable, allocated, bool(table.flags & tables.WRITE))
 
 
-def _symbols(tables: list[Any], relocatable: bool) -> dict[int, list[Symbol]]:
-    """The symbols of each symbol table, in its order, by the table's section index."""
-    found: dict[int, list[Symbol]] = {}
-    for index, table in enumerate(tables):
-        if table["sh_type"] in ("SHT_SYMTAB", "SHT_DYNSYM"):
-            found[index] = [_symbol(entry, tables, relocatable) for entry in table.iter_symbols()]
-    return found
+def _symbols(
+    data: Bytes, table: Table, found: Sequence[Table], titles: Sequence[str], relocatable: bool
+) -> list[Symbol]:
+    """The symbols of a symbol table, in its order."""
+    strings = tables.contents(data, found[table.link])
+    return [_symbol(entry, strings, titles, relocatable) for entry in tables.symbols(data, table)]
 
 
-def _symbol(entry: Any, tables: list[Any], relocatable: bool) -> Symbol:
-    where, value = entry["st_shndx"], int(entry["st_value"])
-    kind = _lower(entry["st_info"]["type"], "STT_", {"loos": "ifunc", "10": "ifunc", "gnu_ifunc": "ifunc"})
-    binding = _lower(entry["st_info"]["bind"], "STB_", {"loos": "global"})
-    name, place, absolute = entry.name, None, None
-    if where == "SHN_ABS":
-        absolute = value
-    elif isinstance(where, int) and where < len(tables):
-        place = Place(where, value) if relocatable else Place(LINKED_SPACE, value)
-        if kind == "section":
-            name = tables[where].name
-    return Symbol(name, place, int(entry["st_size"]), kind, binding, absolute)
-
-
-def _lower(value: Any, prefix: str, names: dict[str, str]) -> str:
-    text = str(value).removeprefix(prefix).lower()
-    return names.get(text, text)
+def _symbol(entry: tables.Entry, strings: bytes, titles: Sequence[str], relocatable: bool) -> Symbol:
+    binding, kind = entry.info >> 4, entry.info & 0xF
+    name, place, absolute = tables.text(strings, entry.name), None, None
+    if entry.section == _ABSOLUTE:
+        absolute = entry.value
+    elif 0 < entry.section < _RESERVED:
+        if entry.section >= len(titles):
+            raise ValueError(f"symbol {name} is in section {entry.section}, which does not exist")
+        place = Place(entry.section if relocatable else LINKED_SPACE, entry.value)
+        if kind == _SECTION:
+            name = titles[entry.section]
+    return Symbol(name, place, entry.size, _KINDS.get(kind, str(kind)), _BINDINGS.get(binding, str(binding)), absolute)
 
 
 def _holes(
-    path: Path, tables: list[Any], sections: tuple[Section, ...], symbols: dict[int, list[Symbol]], relocatable: bool
-) -> Iterator[Hole]:
-    """Every relocation of a relocatable object; of a linked image the dynamic ones (others are applied already)."""
-    for table in tables:
-        if table["sh_type"] == "SHT_REL" and table["sh_size"]:
-            raise InputError(path, f"{table.name} has relocations without addends, which s390x does not use")
-        if table["sh_type"] != "SHT_RELA" or (not relocatable and not table["sh_flags"] & _SHF_ALLOC):
+    path: Path, data: Bytes, found: Sequence[Table], titles: Sequence[str], sections: Sequence[Section],
+    symbols: Mapping[int, list[Symbol]], relocatable: bool,
+) -> Iterator[Hole]:  # fmt: skip
+    """The relocations of what is loaded; of a linked image the dynamic ones in code (others are applied already)."""
+    code = _Code(sections)
+    for table, title in zip(found, titles, strict=True):
+        if table.kind == tables.REL and table.size:
+            raise InputError(path, f"{title} has relocations without addends, which s390x does not use")
+        if table.kind != tables.RELA or (not relocatable and not table.flags & tables.ALLOC):
             continue
-        named = symbols.get(table["sh_link"], [])
-        for entry in table.iter_relocations():
-            number, offset = entry["r_info_sym"], int(entry["r_offset"])
+        space = table.info if relocatable else LINKED_SPACE
+        if relocatable and space >= len(sections):
+            raise InputError(path, f"{title} relocates section {space}, which does not exist")
+        if relocatable and not sections[space].allocated:
+            continue
+        if table.link not in symbols and (relocatable or table.link):  # a static executable has relocations without
+            raise InputError(path, f"{title} refers to symbol table {table.link}, which does not exist")
+        named = symbols.get(table.link, [])
+        for offset, number, kind, addend in tables.relocations(data, table):
             if number >= len(named) and number:
-                raise InputError(path, f"{table.name} refers to symbol {number}, which does not exist")
-            symbol = named[number] if number else _NO_SYMBOL
-            space = int(table["sh_info"]) if relocatable else LINKED_SPACE
-            if relocatable and space >= len(sections):
-                raise InputError(path, f"{table.name} relocates section {space}, which does not exist")
-            hole = _hole(Place(space, offset), int(entry["r_info_type"]), symbol, int(entry["r_addend"]))
-            if hole.row.calculation == "B + A" and not relocatable:  # the load address moves both
-                hole = replace(hole, target=Target(place=Place(LINKED_SPACE, hole.addend)))
-            yield hole
+                raise InputError(path, f"{title} refers to symbol {number}, which does not exist")
+            if relocatable or code.near(offset):
+                symbol = named[number] if number else _NO_SYMBOL
+                hole = _hole(Place(space, offset), kind, symbol, addend)
+                if hole.row.calculation == "B + A" and not relocatable:  # the load address moves both
+                    hole = replace(hole, target=Target(place=Place(LINKED_SPACE, hole.addend)))
+                yield hole
+
+
+class _Code:
+    """Where code lies in a linked image: nothing else of it is ever taken for what it holds at link time."""
+
+    def __init__(self, sections: Sequence[Section]) -> None:
+        found = sorted((one.start, one.start + len(one.data)) for one in sections if one.executable and one.data)
+        self.starts = [start for start, _ in found]
+        self.ends = list(accumulate((end for _, end in found), max))  # sections of a strange file may overlap
+
+    def near(self, address: int) -> bool:
+        """Whether a relocation there may change code: its field has 8 bytes at most."""
+        index = bisect_right(self.starts, address + 8) - 1
+        return index >= 0 and address < self.ends[index]
 
 
 def _hole(place: Place, number: int, symbol: Symbol, addend: int) -> Hole:
@@ -233,4 +241,3 @@ def _target(symbol: Symbol) -> Target:
     if symbol.place is None or symbol.binding == "weak" or symbol.kind == "ifunc":
         return Target(external=symbol.name)
     return Target(place=symbol.place)
-

@@ -108,7 +108,6 @@ class Image:
     sections: tuple[Section, ...]
     symbols: tuple[Symbol, ...]
     holes: tuple[Hole, ...]
-    sha256: str = ""
     bits: int = 64
     fixed: bool = False
 
@@ -177,7 +176,7 @@ class Image:
                 known = found.get(place)
                 if known is None or (known.kind != "func" and symbol.kind == "func"):
                     found[place] = symbol
-        return tuple(found[place] for place in sorted(found))
+        return tuple(found[place] for place in sorted(found, key=lambda place: (place.space, place.offset)))
 
     def label(self, place: Place) -> str:
         """`ftrace_caller+0x1c`: the nearest symbol before the place, else section and offset."""
@@ -237,7 +236,7 @@ class Image:
                 best[symbol.place] = symbol
         found: dict[int, tuple[tuple[Symbol, ...], tuple[int, ...]]] = {}
         for space in {place.space for place in best}:
-            places = sorted(place for place in best if place.space == space)
+            places = sorted((place for place in best if place.space == space), key=lambda place: place.offset)
             found[space] = (tuple(best[p] for p in places), tuple(p.offset for p in places))
         return found
 

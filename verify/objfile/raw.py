@@ -6,7 +6,6 @@ places are addresses, and the names of what lies outside come from the command l
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -44,8 +43,7 @@ def load(path: Path, base: int | None, entry: int, name: str | None, let: Iterab
     routine = Symbol(name or path.stem, Place(LINKED_SPACE, base + entry), len(data) - entry, "func", "global")
     named = [Symbol(one, None, 0, "notype", "global", absolute=number) for one, number in let]
     section = Section("raw", 0, LINKED_SPACE, base, data, executable=True, allocated=True)
-    digest = hashlib.sha256(data).hexdigest()
-    return Image(path, False, (section,), (routine, *named), (), sha256=digest, fixed=True)
+    return Image(path, False, (section,), (routine, *named), (), fixed=True)
 
 
 def _bytes(path: Path) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from verify.contracts.expr import Undefined
 from verify.contracts.schema import Call, Contract
 from verify.machine.term import FALSE, Term, eq, not_, zero_extend
-from verify.properties.base import Obligation, Property, Run, impossible
+from verify.properties.base import Obligation, Property, Run, claims_at_exits, impossible
 from verify.walk.path import CallMade, Path
 
 
@@ -25,6 +25,7 @@ def obligations(run: Run) -> Iterator[Obligation]:
                 yield from _made(run, path, made[spec.name], spec)
             else:
                 yield from _not_made(run, path, spec)
+    yield from claims_at_exits("handler-arguments")(run)
 
 
 def _made(run: Run, path: Path, call: CallMade, spec: Call) -> Iterator[Obligation]:

@@ -32,7 +32,7 @@ PROPERTY = Property(
     name="layout-robust",
     statement="the proof survives a change of the structs whose offsets are generated: fields that moved, a struct "
     "that grew",
-    proved="no offset is written as a number: the routine is proved again in every moved layout",
+    proved="the routine is proved again in every moved layout",
     refuted="{what} is an offset that was written as a number",
     states=states,
     obligations=obligations,

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 from verify.machine.state import Store
 from verify.machine.term import Term, offset_from
-from verify.properties.base import Obligation, Property, Run, anchor, impossible
+from verify.properties.base import Obligation, Property, Run, anchor, claims_at_exits, impossible
 
 
 def obligations(run: Run) -> Iterator[Obligation]:
-    """Every store that is not to the stack must be to a variable that the contract names."""
+    """Every store that is not to the stack must be to what the contract names; then the contract's own claims."""
     for path in run.exits():
         allowed = {path.code.symbol(name): run.contract.variables[name] for name in run.contract.writes or ()}
+        allowed |= {expr.term(run.at_exit(path)): size for expr, size in run.contract.stores}
         yield anchor(path, "no other storage is written")
         for store in path.state.stores:
             if store.offset is None and not _inside(store, allowed):
@@ -22,6 +23,7 @@ def obligations(run: Run) -> Iterator[Obligation]:
                     "no other storage is written", what, path, where,
                     f"{what} is written, which the contract does not allow", given=(store.guard,),
                 )  # fmt: skip
+    yield from claims_at_exits("memory-frame")(run)
 
 
 def _inside(store: Store, allowed: dict[Term, int]) -> bool:
@@ -37,7 +39,7 @@ PROPERTY = Property(
     name="memory-frame",
     statement="no storage is written but the stack and what the contract names",
     proved="no other storage is written",
-    refuted="{what} is written",
+    refuted="{what} is not written as the contract says",
     states=lambda contract: contract.writes is not None,
     obligations=obligations,
 )

@@ -20,23 +20,23 @@ def localize(report: Report, root: PurePath) -> Report:
     prefix = f"{root.as_posix()}/"
     # A path begins here, not in the middle: /srv/work is not below /work.
     beginning = re.compile(rf"(?<![\w./-]){re.escape(prefix)}")
-    changed: Report = _changed(report, partial(_without, prefix, beginning))
-    return changed
+    relative: Report = changed(report, partial(_without, prefix, beginning))
+    return relative
 
 
 def _without(prefix: str, beginning: re.Pattern[str], text: str) -> str:
     return beginning.sub("", text) if prefix in text else text
 
 
-def _changed(value: Any, change: Callable[[str], str]) -> Any:
+def changed(value: Any, change: Callable[[str], str]) -> Any:
     """The same data with every string changed; the same object where there is nothing to change."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, tuple):
-        items = tuple(_changed(item, change) for item in value)
+        items = tuple(changed(item, change) for item in value)
         return value if all(map(is_, items, value)) else items
     if is_dataclass(value) and not isinstance(value, type):
         old = {field.name: getattr(value, field.name) for field in fields(value)}
-        new = {name: _changed(item, change) for name, item in old.items()}
+        new = {name: changed(item, change) for name, item in old.items()}
         return value if all(map(is_, new.values(), old.values())) else replace(value, **new)
     return value

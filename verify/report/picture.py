@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from verify.contracts.schema import Contract
 from verify.contracts.slots import slots
 from verify.errors import Unsupported
-from verify.machine.state import OLD_R15
-from verify.machine.term import offset_from
 from verify.objfile.image import Place
 from verify.objfile.lines import source_lines
 from verify.report.listing import operand
@@ -69,6 +67,6 @@ def _named(contract: Contract, paths: Iterable[Path]) -> Iterable[Slot]:
     """The fields of the caller's frame header, of the own one, and of the struct that is handed out."""
     paths = tuple(paths)
     frames = {0} | {path.calls[0].state.sp for path in paths if path.calls and path.calls[0].state.sp is not None}
-    bases = {offset_from(path.history.struct, OLD_R15) for path in paths if path.history.struct is not None}
+    bases = {path.state.mode.offset(path.history.struct) for path in paths if path.history.struct is not None}
     found = slots(contract, sorted(one for one in frames if one is not None), [b for b in bases if b is not None])
     return [Slot(*one, ()) for one in found]

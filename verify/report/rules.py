@@ -34,7 +34,8 @@ class Rule:
     """A rule: a property by its name, or `routine`, which is trouble with a routine as a whole.
 
     Under `contract` (and with `arch`, if it is not None) the routine `symbol` of `fails` has findings of this rule and
-    else only proofs, and that of `repair` only proofs. `see` are references.
+    else only proofs, and that of `repair` only proofs. `see` are references. Where there is `old`, the others are
+    compared with it.
     """
 
     name: str
@@ -47,6 +48,18 @@ class Rule:
     fails: Example
     repair: Example
     see: tuple[str, ...]
+    old: Example | None = None
+    offsets: tuple[str, ...] = ()
+    """Includes with the offsets that move, where the property is one of the source."""
+
+    def command(self) -> str:
+        """How the examples are looked at, once they are assembled."""
+        arch = f" --arch {self.arch}" if self.arch else ""
+        what = "prove" if self.old is None else "equiv OLD.o NEW.o"
+        if self.offsets:
+            headers = " ".join(f"--offsets {_INCLUDES}/{name}" for name in self.offsets)
+            what = f"robust SOURCE -I {_INCLUDES} {headers}"
+        return f"verify {what} --contract {self.contract} --symbol {self.symbol}{arch}"
 
 
 @cache
@@ -68,6 +81,7 @@ def load_rule(name: str) -> Rule:
         name, table["summary"], table["meaning"], table["why"],
         example["contract"], example["symbol"], example.get("arch"),
         Example(**table["fails"]), Example(**table["repair"]), tuple(table["see"]),
+        Example(**table["old"]) if "old" in table else None, tuple(example.get("offsets", ())),
     )  # fmt: skip
 
 
@@ -84,17 +98,17 @@ def listing() -> str:
 
 def render(rule: Rule, width: int, paint: Paint = plain) -> str:
     """The whole rule as text, wrapped to `width` columns (the code is not); `paint` marks headings."""
-    arch = f" --arch {rule.arch}" if rule.arch else ""
+    old = [] if rule.old is None else [*_section("Old", rule.old.text, width, paint), _code(rule.old.code, rule.old.code)]
     parts = [
         paint(f"{rule.name}: {rule.summary}"),
         *_section("Meaning", rule.meaning, width, paint),
         *_section("Why it matters", rule.why, width, paint),
+        *old,
         *_section("Fails", rule.fails.text, width, paint),
         _code(rule.fails.code, rule.repair.code),
         *_section("Repair", rule.repair.text, width, paint),
         _code(rule.repair.code, rule.fails.code),
-        *_wrapped(f"Assemble with -I {_INCLUDES}; verify prove --contract {rule.contract} --symbol {rule.symbol}{arch}",
-                  width),
+        *_wrapped(rule.command() if rule.offsets else f"Assemble with -I {_INCLUDES}; {rule.command()}", width),
         paint("See also"),
         "\n".join(textwrap.fill(one, width, initial_indent="  ", subsequent_indent="    ") for one in rule.see),
     ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,40 +10,42 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from verify.assemble import Assembler, NotAssembled, Source
+from verify.contracts.asm_offsets import meaning
 from verify.errors import InputError
 from verify.objfile.elf import load
 from verify.objfile.image import Image
 from verify.robust.headers import POISON, Header, moved
+from verify.robust.headers import structs as headers_of
+from verify.robust.origin import Origin
 from verify.robust.overlay import Overlay
-from verify.robust.variants import Variant
+from verify.robust.variants import FIXED, Variant
+from verify.robust.written import files
 
 _AT_A_TIME = 2  # assemblers
 
 
 @dataclass(frozen=True)
 class Request:
-    """How a source is assembled: headers with offsets, include directories, NAME or NAME=VALUE, the assembler."""
+    """How a source is assembled: headers with offsets, include directories, NAME or NAME=VALUE, assembler, 31 or 64."""
 
     offsets: tuple[Path, ...]
     includes: tuple[Path, ...] = ()
     defines: tuple[str, ...] = ()
     assembler: str | None = None
+    bits: int = 64
 
 
 class Bench:
-    """A source and all that is needed to assemble it, in a scratch directory.
-
-    `directory` is where the names of files in the source start from; `level` is the machine's, for -march.
-    """
+    """A source and all that is needed to assemble it, in a scratch directory; `level` is the machine's, for -march."""
 
     def __init__(
-        self, tool: Assembler, path: Path, request: Request, headers: Sequence[Header], scratch: Path, *,
-        directory: Path, level: str | None = None,
+        self, tool: Assembler, origin: Origin, request: Request, headers: Sequence[Header], scratch: Path,
+        level: str | None = None,
     ) -> None:  # fmt: skip
-        self.tool, self.path, self.headers, self.scratch = tool, path, tuple(headers), scratch
-        self.real, self.directory = path.resolve(), directory.resolve()
+        self.tool, self.path, self.headers, self.scratch = tool, origin.path, tuple(headers), scratch
+        self.real, self.directory = origin.path.resolve(), origin.directory.resolve()
         self.includes = tuple(one.resolve() for one in request.includes)
-        self.defines, self.level = request.defines, level
+        self.defines, self.level, self.bits = request.defines, level, request.bits
         for one, given in zip(self.includes, request.includes, strict=True):
             if not one.is_dir():
                 raise InputError(given, "no such directory")
@@ -85,35 +88,35 @@ class Bench:
         try:
             self.tool.assemble(self._source(overlay), output)
         except NotAssembled as problem:
-            raise NotAssembled(self.path, overlay.real(problem.reason)) from problem
+            raise NotAssembled(self.path, problem.reason) from problem
 
     def _source(self, overlay: Overlay) -> Source:
         includes = tuple(map(overlay.path, self.includes))
-        return Source(overlay.path(self.real), overlay.path(self.directory), includes, self.defines, self.level)
+        return Source(
+            overlay.path(self.real), overlay.path(self.directory), includes, self.defines, self.level, self.bits
+        )
+
+    def texts(self) -> tuple[Path, ...]:
+        """The source and what it includes, where they are seen by the assembler."""
+        overlay = self.overlays[0]
+        return files(overlay.path(self.real), [overlay.path(one) for one in (self.directory, *self.includes)])
 
     # Which headers the source reads
 
     def unread(self) -> list[Header]:
-        """The headers that the source does not include. Raises InputError where it has their names from elsewhere.
+        """The headers that the source does not include: their numbers say what the layout is, but cannot move.
 
-        Numbers of a header that is not read say what the layout is, but they cannot move; if the source gets the same
-        names from another file, every right use of them would look like a number.
+        Raises InputError where the source has the name of an offset from elsewhere: it would not move with the others,
+        and its right use would look like a number.
         """
         unread = [header for header in self.headers if not self._reads(header)]
-        if unread:
-            known = self._defined()
-            for header in unread:
-                foreign = [name for name in header.macros if name in known and not self._elsewhere(name, unread)]
-                if foreign:
-                    raise InputError(
-                        self.path, f"does not include {header.path}, and has {foreign[0]} from another file: name that "
-                        "one with --offsets"
-                    )  # fmt: skip
+        texts = [header.text for header in self.headers if header not in unread]
+        structs = headers_of(self.headers) - FIXED
+        for name in sorted(self._defined()):
+            known, word = meaning(name), re.compile(rf"\b{re.escape(name)}\b")
+            if known is not None and known[0] in structs and not any(map(word.search, texts)):
+                raise InputError(self.path, f"has {name} from a file that --offsets does not name: name that one too")
         return unread
-
-    def _elsewhere(self, name: str, unread: Iterable[Header]) -> bool:
-        """Whether a header that is read defines the name."""
-        return any(name in header.macros for header in self.headers if header not in unread)
 
     def _reads(self, header: Header) -> bool:
         overlay = self.overlays[0]
@@ -133,5 +136,3 @@ class Bench:
         source = self._source(self.overlays[0])
         symbols = {one.name for one in load(self.scratch / "plain.o").symbols if one.absolute is not None}
         return symbols | set(self.tool.defined(source))
-
-

@@ -159,9 +159,9 @@ def _sentence(reach: Reach, right: int, at: int, struct: Struct, variant: Varian
     if not 0 <= where < struct.size:
         grown = struct.size + variant.growth
         return f"{stays} although struct {struct.name} grew from {struct.size} to {grown} bytes: {right} would be right"
-    moved = f"{stays} although {name}.{field_at(struct, where)} moved to {right}"
     now = variant.offset(where)
-    return moved if (where, now) == (reach.number, right) else f"{moved} (in struct {struct.name} from {where} to {now})"
+    inside = "" if (where, now) == (reach.number, right) else f" (in struct {struct.name} from {where} to {now})"
+    return f"{stays} although {name}.{field_at(struct, where)} moved to {right}{inside}"
 
 
 def field_at(struct: Struct, offset: int) -> str:
@@ -195,10 +195,10 @@ def _matched(
     """The instructions of one sweep by the offset of those in another that they correspond to."""
     names = [[insn.mnemonic if insn else "" for _, insn in side] for side in (before, after)]
     if names[0] == names[1]:
-        pairs = zip(before, after, strict=True)
+        pairs = list(zip(before, after, strict=True))
     else:
-        same = difflib.SequenceMatcher(None, *names, autojunk=False).get_matching_blocks()
-        pairs = ((before[one.a + n], after[one.b + n]) for one in same for n in range(one.size))  # type: ignore[assignment]
+        same = difflib.SequenceMatcher(None, names[0], names[1], autojunk=False).get_matching_blocks()
+        pairs = [(before[one.a + n], after[one.b + n]) for one in same for n in range(one.size)]
     return {at: other for (at, insn), (_, other) in pairs if insn is not None and other is not None}
 
 

@@ -28,7 +28,7 @@ _DEFINITION = re.compile(
 class Header:
     """A file that gives names to offsets: its real path, its text, its macros that are plain numbers.
 
-    `given` is the path as the user knows it; `meanings` has the struct and field (None: the size) that macros stand for.
+    `given` is the path as the user knows it; `meanings` has the struct and the field (None: its size) of macros.
     """
 
     path: Path
@@ -137,21 +137,18 @@ def _check(header: Header, layout: Layout, before: Struct, after: Struct) -> Non
     old = {name: (field.at, field.at + field.size * field.count) for name, field in before.fields.items()}
     for name, (at, end) in spans.items():
         if not 0 <= at < end <= after.size:
-            raise InputError(
-                header.given, f"gives struct {after.name} {after.size} bytes, but {name} of layout {layout.name} ends at "
-                f"{end}: choose the layout that fits with --layout"
-            )  # fmt: skip
+            reason = f"gives struct {after.name} {after.size} bytes, but in layout {layout.name} {name} ends at {end}"
+            raise InputError(header.given, f"{reason}: {_CHOOSE}")
         for other, (first, last) in spans.items():
             if name < other and _meet((at, end), (first, last)) and not _meet(old[name], old[other]):
-                raise InputError(
-                    header.given, f"puts {name} and {other} of struct {after.name} in one place, as layout {layout.name} "
-                    "is: choose the layout that fits with --layout"
-                )  # fmt: skip
+                reason = f"moves {name} to where layout {layout.name} has {other} of struct {after.name}"
+                raise InputError(header.given, f"{reason}: {_CHOOSE}")
 
 
 def _meet(one: tuple[int, int], other: tuple[int, int]) -> bool:
     return one[0] < other[1] and other[0] < one[1]
 
 
+_CHOOSE = "choose the layout that fits with --layout"
 _AROUND = {"ftrace_regs": "pt_regs"}  # which struct another one holds and nothing else (asm/ftrace.h, 6.5 and later)
 _FIRST_OF = {"psw": "mask"}  # the first field of an inner struct

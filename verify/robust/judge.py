@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from verify.contracts.schema import Contract
@@ -13,6 +13,7 @@ from verify.properties.layout_robust import PROPERTY
 from verify.report.report import Finding, Line, RoutineReport
 from verify.robust.compare import Reach, Witness
 from verify.robust.variants import Variant
+from verify.robust.written import line
 from verify.semantics import disassemble
 from verify.semantics.code import Code
 from verify.verdict import Verdict
@@ -57,12 +58,12 @@ def _properties(report: RoutineReport) -> set[str]:
 class Judge:
     """The verdict on one routine of a source, in words that name the lines of the source."""
 
-    def __init__(self, file: Path, image: Image, symbol: Symbol, contract: Contract, root: Path) -> None:
-        """`image` is the object of the source as it is, assembled below the overlay's `root`."""
+    def __init__(self, file: Path, image: Image, symbol: Symbol, contract: Contract, texts: Sequence[Path]) -> None:
+        """`image` is the object of the source as it is, `texts` the files that it was made of."""
         assert symbol.place is not None
         self.file, self.image, self.symbol, self.contract = str(file), image, symbol, contract
-        self.entry, self.code, self.root = symbol.place, Code(image), f"{root}/"
-        self.code_places: set[Place] = set()
+        self.entry, self.code, self.texts = symbol.place, Code(image), texts
+        self.numbers: dict[str, Reach] = {}
 
     def report(self, plain: RoutineReport, outcomes: Sequence[Outcome], remarks: Iterable[str] = ()) -> RoutineReport:
         """The report on the routine: the verdict, and what was noticed beside it."""
@@ -73,7 +74,7 @@ class Judge:
             findings = self._refuted(outcomes) or self._open(plain, outcomes) or [self._proved(outcomes, plain)]
         told = {one.address for one in findings}
         numbers = _witnesses(outcomes).values()
-        self.code_places = {one.reach.place for one in numbers}
+        self.numbers = {self._address(one.reach.place): one.reach for one in numbers}
         notes = [self._noted(one, bool(bad)) for one in numbers if self._address(one.reach.place) not in told]
         return RoutineReport(
             self.file, self.symbol.name, self.contract.name, plain.reason, tuple(findings), plain.executed,
@@ -95,24 +96,25 @@ class Judge:
         for reach, witness in _witnesses(broken).items():
             where = [one for one in broken if any(other.reach == reach for other in one.witnesses)]
             first = where[0].broken()[0]
+            claim = f"the routine is proved in the layout `{where[0].variant.name}`"
+            message = f"{self._line(reach)}{witness.sentence}"
+            finding = self._finding(Verdict.REFUTED, message, reach.place, first.assumptions)
             found.append(
-                self._finding(
-                    Verdict.REFUTED, f"{self._line(reach.place)}{witness.sentence}", reach.place, first.assumptions,
-                    claim=f"the routine is proved in the layout `{where[0].variant.name}`",
-                    found=f"{first.rule()}: {first.message}", where=f"`{self._text(reach.place)}`",
-                    path=f"fails in {len(where)} moved layouts" if len(where) > 1 else None,
-                )  # fmt: skip
+                replace(
+                    finding, claim=claim, found=f"{first.rule()}: {first.message}", where=f"`{self._text(reach.place)}`"
+                )
             )
-        for one in broken[:1] if not found else ():
-            first = one.broken()[0]
-            found.append(
-                self._finding(
-                    first.verdict, f"{first.rule()} fails in the layout `{one.variant.name}`, and no number that stayed "
-                    f"was found: {first.message}", self.entry, first.assumptions, claim=first.claim, path=first.path,
-                    expected=first.expected, found=first.found,
-                )  # fmt: skip
-            )
-        return found
+        return found or [self._break(one) for one in broken[:1]]
+
+    def _break(self, one: Outcome) -> Finding:
+        """What fails in a moved layout, where no number is to blame."""
+        first = one.broken()[0]
+        message = f"{first.rule()} fails in the layout `{one.variant.name}`, and no number stayed: {first.message}"
+        finding = self._finding(first.verdict, message, self.entry, first.assumptions)
+        return replace(
+            finding, counterexample=first.counterexample, claim=first.claim, path=first.path, expected=first.expected,
+            found=first.found,
+        )  # fmt: skip
 
     def _open(self, plain: RoutineReport, outcomes: Sequence[Outcome]) -> list[Finding]:
         reasons = [(one, why) for one in outcomes if (why := one.open(plain)) is not None]
@@ -120,35 +122,32 @@ class Judge:
             return []
         one, why = reasons[0]
         message = f"not decided in {len(reasons)} of {len(outcomes)} moved layouts; `{one.variant.name}`: {why}"
-        numbers = [f"{self._line(found.reach.place)}{found.sentence}" for found in one.witnesses]
-        return [self._finding(Verdict.UNKNOWN, "; ".join([message, *numbers]), self.entry, plain.findings[0].assumptions)]
+        numbers = [f"{self._line(found.reach)}{found.sentence}" for found in one.witnesses]
+        words = "; ".join([message, *numbers])
+        return [self._finding(Verdict.UNKNOWN, words, self.entry, plain.findings[0].assumptions)]
 
     def _proved(self, outcomes: Sequence[Outcome], plain: RoutineReport) -> Finding:
         assumed = plain.findings[0].assumptions if plain.findings else ()
         return self._finding(Verdict.PROVED, f"{PROPERTY.proved} ({len(outcomes)} of them)", self.entry, assumed)
 
-    def _finding(
-        self, verdict: Verdict, message: str, at: Place, assumed: tuple[str, ...], **details: str | None
-    ) -> Finding:
-        return Finding(self.file, self.symbol.name, self.contract.name, PROPERTY.name, verdict, message,
-                       self._address(at), assumed, **details)  # type: ignore[arg-type]  # fmt: skip
+    def _finding(self, verdict: Verdict, message: str, at: Place, assumed: tuple[str, ...]) -> Finding:
+        return Finding(
+            self.file, self.symbol.name, self.contract.name, PROPERTY.name, verdict, message, self._address(at), assumed
+        )
 
     # Words
 
     def _noted(self, witness: Witness, undecided: bool) -> str:
-        return self._line(witness.reach.place) + witness.sentence + ("" if undecided else ", and no claim fails for it")
+        return self._line(witness.reach) + witness.sentence + ("" if undecided else ", and no claim fails for it")
 
-    def _line(self, place: Place) -> str:
-        found = self.source(place)
-        return f"{found}: " if found else f"{self.image.label(place)}: "
+    def _line(self, reach: Reach) -> str:
+        """Where a number stands, as the beginning of a sentence."""
+        return f"{self._written(reach) or self.image.label(reach.place)}: "
 
-    def source(self, place: Place) -> str | None:
-        """FILE:LINE of an instruction; FILE is relative to the current directory where it lies below that."""
-        text = source_lines(self.image.path).get((place.space, place.offset))
-        if text is None:
-            return None
-        real = text.replace(self.root, "/")
-        return real.removeprefix(f"{Path.cwd()}/")
+    def _written(self, reach: Reach) -> str | None:
+        place = reach.place
+        recorded = source_lines(self.image.path).get((place.space, place.offset))
+        return line(recorded, self.texts, self._text(place).partition(" ")[0], reach.text)
 
     def _address(self, place: Place) -> str:
         return f"{self.image.space_name(place.space)}+{place.offset:#x}"
@@ -159,12 +158,14 @@ class Judge:
 
     def _lines(self, findings: Iterable[Finding]) -> Iterator[Line]:
         """The instructions that are witnesses, with their source lines, for reports that point at these."""
-        addresses = {one.address for one in findings if one.verdict in _BROKEN}
-        for place in sorted(self.code_places):
-            if self._address(place) in addresses:
-                insn = self.code.fetch(place)
-                yield Line(self._address(place), self.image.label(place), insn.raw.hex(), self._text(place),
-                           self.source(place))  # fmt: skip
+        for address in dict.fromkeys(one.address for one in findings if one.verdict in _BROKEN and one.address):
+            reach = self.numbers.get(address)
+            if reach is not None:
+                insn = self.code.fetch(reach.place)
+                source = (self._written(reach) or "").partition(" ")[0]
+                yield Line(
+                    address, self.image.label(reach.place), insn.raw.hex(), self._text(reach.place), source or None
+                )
 
 
 def _witnesses(outcomes: Iterable[Outcome]) -> dict[Reach, Witness]:

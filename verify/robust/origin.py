@@ -49,7 +49,9 @@ def origin(path: Path, here: Path) -> Origin:
         raise InputError(path, "has no DWARF that names its source: give the source")
     if len(sources) > 1:
         raise InputError(path, f"was made of {len(sources)} sources, {sources[0]} and others: give the source")
-    found = next((one for one in (sources[0], here / sources[0].name) if one.is_absolute() and one.is_file()), None)
+    parts = sources[0].parts[1:] if sources[0].is_absolute() else sources[0].parts
+    below = [here.joinpath(*parts[number:]) for number in range(len(parts))]  # built elsewhere, from a tree like this
+    found = next((one for one in (here / sources[0], *below) if one.is_file()), None)
     if found is None:
         raise InputError(path, f"was made of {sources[0]}, which is not here: give the source")
     return Origin(found, here, image)

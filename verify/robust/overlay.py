@@ -35,10 +35,6 @@ class Overlay:
         """Where a file or directory is seen in here."""
         return self.root / real.relative_to(real.anchor)
 
-    def real(self, text: str) -> str:
-        """A text in which paths of this view are those outside again."""
-        return text.replace(str(self.root), "")
-
     def write(self, texts: Mapping[Path, str]) -> None:
         """Give replaced files their texts."""
         for path, text in texts.items():

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from verify import assemble, pipeline, routine
 from verify.assemble import Assembler
+from verify.contracts.asm_offsets import STRUCTS
 from verify.contracts.expr import Expr
 from verify.contracts.layout import Layout
 from verify.contracts.schema import Contract
@@ -18,6 +21,7 @@ from verify.properties.layout_robust import PROPERTY
 from verify.prove import workers
 from verify.prove.decide import Decider
 from verify.prove.smt import Solver, SolverLimit
+from verify.report.localize import changed
 from verify.report.progress import Watch
 from verify.report.report import FileReport, Finding, Report, RoutineReport
 from verify.robust import headers
@@ -25,6 +29,7 @@ from verify.robust.bench import Bench, Request
 from verify.robust.compare import Seen, Watcher, stayed
 from verify.robust.headers import Header
 from verify.robust.judge import Judge, Outcome
+from verify.robust.origin import origin
 from verify.robust.variants import FIXED, Variant, variants
 from verify.semantics.code import Code
 from verify.verdict import Verdict
@@ -52,7 +57,7 @@ def robust(
     Raises UsageError where there is no assembler or nothing that could move, InputError for a header that cannot be
     used, ContractError, and VerifyError where no process can be started.
     """
-    tool = assemble.find(request.assembler)
+    tool = assemble.find(request.assembler, request.bits)
     options.properties()
     found = tuple(headers.read(path) for path in dict.fromkeys(request.offsets))
     if not headers.structs(found) - FIXED:
@@ -64,12 +69,22 @@ def robust(
 
 def _file(path: Path, setting: Setting) -> FileReport:
     """The report on one source; one that cannot be used is a finding that says so."""
-    try:
-        with TemporaryDirectory(prefix="verify-") as scratch:
-            return FileReport(str(path), tuple(_routines(path, setting, Path(scratch))))
-    except InputError as problem:
-        finding = Finding(str(path), None, None, None, Verdict.ERROR, str(problem))
-        return FileReport(str(path), troubles=(finding,))
+    with TemporaryDirectory(prefix="verify-") as name:
+        scratch = Path(name).resolve()
+        try:
+            report = FileReport(str(path), tuple(_routines(path, setting, scratch)))
+        except InputError as problem:
+            finding = Finding(str(path), None, None, None, Verdict.ERROR, str(problem))
+            report = FileReport(str(path), troubles=(finding,))
+        found: FileReport = changed(report, partial(_outside, scratch))
+        return found
+
+
+def _outside(scratch: Path, text: str) -> str:
+    """A text in which a file of an overlay has its own name: relative, where it lies below the current directory."""
+    if str(scratch) not in text:
+        return text
+    return re.sub(rf"{re.escape(str(scratch))}/\d+({re.escape(str(Path.cwd()))}/)?", "", text)
 
 
 @dataclass(frozen=True)
@@ -81,12 +96,11 @@ class _Case:
 
 
 def _routines(path: Path, setting: Setting, scratch: Path) -> Iterator[RoutineReport]:
-    if not path.is_file():
-        raise InputError(path, "no such file")
-    bench = Bench(setting.tool, path, setting.request, setting.headers, scratch,
-                  directory=Path.cwd(), level=setting.options.level())  # fmt: skip
+    source = origin(path, Path.cwd())
+    bench = Bench(setting.tool, source, setting.request, setting.headers, scratch, setting.options.level())
     image = bench.plain()
-    remarks = [f"{one.given} is not included: what it says is the layout, and no name of it is used"
+    source.check(image)
+    remarks = [f"{one.given} is not included: its numbers are the layout, and none of its names is used"
                for one in bench.unread()]  # fmt: skip
     cases = [_Case(choice, tuple(_moves(choice.contract, setting.headers)))
              for choice in _choices(path, image, setting)]  # fmt: skip
@@ -104,7 +118,8 @@ def _choices(path: Path, image: Image, setting: Setting) -> Iterator[pipeline.Ch
         raise InputError(path, problem.reason) from problem
     for one in found:
         layout = headers.laid_out(one.contract.layout, setting.headers)
-        yield replace(one, contract=replace(one.contract, layout=layout))
+        words = one.reason if layout is one.contract.layout else f"{one.reason}, with the offsets of --offsets"
+        yield replace(one, contract=replace(one.contract, layout=layout), reason=words)
 
 
 def _moves(contract: Contract, found: Iterable[Header]) -> Iterator[Variant]:
@@ -143,18 +158,20 @@ def _judged(
 ) -> Iterator[RoutineReport]:  # fmt: skip
     """Prove as it is, then in every moved layout; the verdicts."""
     alone = not any(case.moves for case in cases)
-    yield from (_unmoved(path, case, alone) for case in cases if not case.moves)
+    yield from (_unmoved(path, case, setting.headers, alone) for case in cases if not case.moves)
     cases = [case for case in cases if case.moves]
     plain = _run(setting, [(case.choice, image) for case in cases], path, replay=True)
     seen = [_observed(image, case.choice) for case in cases]
+    texts = bench.texts()
+    made = {move: one for move, one in objects.items() if isinstance(one, Image)}
     tasks = [
         (number, move)
         for number, case in enumerate(cases)
         if _proved(plain[number])
         for move in case.moves
-        if isinstance(objects[move], Image)
+        if move in made
     ]
-    work = [(_in_layout(cases[number].choice, move), objects[move]) for number, move in tasks]
+    work = [(_in_layout(cases[number].choice, move), made[move]) for number, move in tasks]
     # The witness is an instruction, so a counterexample is run on a machine only where none is found.
     proofs = dict(zip(tasks, _run(setting, work, path, replay=False), strict=True))
     for number, case in enumerate(cases):
@@ -164,9 +181,9 @@ def _judged(
         ]
         broken = next((one for one in outcomes if one.broken()), None)
         if broken is not None and not any(one.witnesses for one in outcomes if one.broken()):
-            again = _run(setting, [(_in_layout(case.choice, broken.variant), objects[broken.variant])], path, replay=True)
-            outcomes[outcomes.index(broken)] = replace(broken, report=again[0])
-        judge = Judge(path, image, case.choice.symbol, case.choice.contract, bench.overlays[0].root)
+            work = [(_in_layout(case.choice, broken.variant), made[broken.variant])]
+            outcomes[outcomes.index(broken)] = replace(broken, report=_run(setting, work, path, replay=True)[0])
+        judge = Judge(path, image, case.choice.symbol, case.choice.contract, texts)
         yield judge.report(plain[number], outcomes, remarks)
 
 
@@ -191,9 +208,7 @@ def _run(
     return [_told(path, *one, result) for one, result in zip(work, results, strict=True)]
 
 
-def _told(
-    path: Path, choice: pipeline.Choice, image: Image, result: RoutineReport | workers.Lost
-) -> RoutineReport:
+def _told(path: Path, choice: pipeline.Choice, image: Image, result: RoutineReport | workers.Lost) -> RoutineReport:
     if isinstance(result, RoutineReport):
         return result
     what = f"the lifter or solver {result.reason}"
@@ -231,10 +246,16 @@ def _outcome(
     return Outcome(move, proof, None if proof else "the proof was not tried", witnesses)
 
 
-def _unmoved(path: Path, case: _Case, alone: bool) -> RoutineReport:
-    """The report on a routine whose contract names no struct that moves: a remark, or that there is nothing to prove."""
+def _unmoved(path: Path, case: _Case, found: Iterable[Header], alone: bool) -> RoutineReport:
+    """The report on a routine for which nothing moves: a remark, unless no routine has anything that could."""
     choice = case.choice
-    words = "the contract hands out no struct whose fields could move"
-    finding = Finding(str(path), choice.symbol.name, choice.contract.name, PROPERTY.name, Verdict.VACUOUS, words)
+    structs = sorted((_spoken_of(choice.contract) & STRUCTS) - FIXED)
+    words = "the contract speaks of no struct whose fields could move"
+    verdict = Verdict.VACUOUS
+    if structs:
+        names = ", ".join(str(one.given) for one in found)
+        verdict, words = Verdict.UNKNOWN, f"not decided: no field of struct {structs[0]} has a name in {names}"
+    finding = Finding(str(path), choice.symbol.name, choice.contract.name, PROPERTY.name, verdict, words)
+    counts = alone or bool(structs)
     return RoutineReport(str(path), choice.symbol.name, choice.contract.name, choice.reason,
-                         (finding,) if alone else (), remarks=() if alone else (words,))  # fmt: skip
+                         (finding,) if counts else (), remarks=() if counts else (words,))  # fmt: skip

@@ -14,7 +14,7 @@ from verify.machine.mode import MODES
 from verify.machine.state import got_slot, symbol_address
 from verify.machine.term import Origin, Term, const, leaf, plus, split, zero_extend
 from verify.objfile.image import LINKED_SPACE, Hole, Image, Place, Target
-from verify.semantics.decode import Instruction, decode
+from verify.semantics.decode import Instruction, decode, instruction_length
 
 _LONGEST = 6
 _LITERAL = 4  # bytes of an address in 31-bit code
@@ -40,7 +40,7 @@ class Code:
     """An image with a choice of patches: fetches instructions and gives addresses their terms.
 
     Patches are applied in order, the later over the earlier. Code that `.altinstructions` lists is refused unless the
-    patches are a choice among its alternatives too (`settled`). `fixed` is code in the lowcore, by its address.
+    patches are a choice among its alternatives too (`settled`). `lowcore` is the code in the lowcore, by its address.
     """
 
     def __init__(
@@ -49,18 +49,20 @@ class Code:
         patches: Iterable[Patch] = (),
         *,
         settled: bool = False,
-        fixed: Mapping[int, bytes] | None = None,
+        lowcore: Mapping[int, bytes] | None = None,
     ) -> None:
         self.image, self.settled = image, settled
         self.mode = MODES[image.bits]
         self.patches = tuple(patches)
-        self.fixed = dict(fixed or {})
+        self.lowcore = dict(lowcore or {})
         self._bases: dict[Term, int] = {}
         self._spaces: dict[int, Term] = {}
         self._decoded: dict[Place, Instruction] = {}
         self._written: dict[Place, int] = {}
         self._unknown: dict[Place, str] = {}
         self._operands: dict[Place, tuple[str, int]] = {}  # with the length of the instruction
+        self.literals: dict[Place, Term] = {}
+        """What was asked for with `constant`, and found."""
         for patch in self.patches:
             self._apply(patch)
 
@@ -73,7 +75,7 @@ class Code:
                 self._split(place)
         self._unknown |= {patch.at.plus(distance): why for distance, why in patch.unknown.items()}
         if patch.operand is not None:
-            self._operands[patch.at] = patch.operand, len(patch.raw)
+            self._operands[patch.at] = patch.operand, instruction_length(self.bytes_at(patch.at)[0])
 
     def _split(self, place: Place) -> None:
         """An instruction of which another patch overwrites a byte is no longer the one with the operand."""
@@ -137,9 +139,9 @@ class Code:
 
     def in_lowcore(self, address: Term, size: int) -> bool:
         """Whether the bytes from a known address on hold code of the lowcore."""
-        if not (self.fixed and address.is_const):
+        if not (self.lowcore and address.is_const):
             return False
-        return any(at < address.value + size and address.value < at + len(raw) for at, raw in self.fixed.items())
+        return any(at < address.value + size and address.value < at + len(raw) for at, raw in self.lowcore.items())
 
     def bytes_at(self, place: Place) -> bytes:
         """Up to 6 bytes of code, patched; fewer at a section's end, none where nothing is executable."""
@@ -181,7 +183,7 @@ class Code:
         for hole in holes:
             over = [hole.place.plus(n) in self._written for n in range(max(1, hole.row.size))]
             if any(over) and not all(over):
-                raise Unsupported(f"the patched code at {self.image.label(place)} splits a relocation ({hole.row.name})")
+                raise Unsupported(f"a patch at {self.image.label(place)} overwrites a part of {hole.row.name}")
             kept += [] if any(over) else [hole]
         return tuple(kept)
 
@@ -246,9 +248,12 @@ class Code:
             return None
         holes = self.image.holes_in(place, size)
         if not holes:
-            return const(int.from_bytes(raw, "big"), 8 * size)
-        filled = [(hole.place, hole.row.name) for hole in holes] == [(place, "R_390_32")]
-        return zero_extend(self._denoted(holes[0].target), 8 * size) if filled and size == _LITERAL else None
+            self.literals[place] = const(int.from_bytes(raw, "big"), 8 * size)
+        elif size == _LITERAL and [(hole.place, hole.row.name) for hole in holes] == [(place, "R_390_32")]:
+            self.literals[place] = zero_extend(self._denoted(holes[0].target), 8 * size)
+        else:
+            return None
+        return self.literals[place]
 
     def _patched(self, place: Place, size: int) -> bool:
         """Whether one of these bytes is written at run time, or may be."""

@@ -41,7 +41,7 @@ def graph(code: Code, entry: Place) -> Any:
 def _successors(code: Code, place: Place, node: dict[str, Any]) -> Iterator[tuple[Place | str, str]]:
     """Where control may go from one instruction, with all registers unknown."""
     try:
-        step = start(entry_state(code.address(place), Ranges(())), code, place)
+        step = start(entry_state(code.address(place), Ranges(()), code.mode), code, place)
         node["insn"] = step.insn
         perform(step)
     except Unsupported as problem:
@@ -64,7 +64,8 @@ def _edges(code: Code, step: Step, following: Place) -> Iterator[tuple[Place | s
         else:
             yield str(jump.target), "call" if linked else "leave"
     falls = not step.jumps or any(not_(jump.condition) is not FALSE for jump in step.jumps)
-    if falls or linked:
+    skips = code.mode.narrow and any(code.place(jump.target) is not None for jump in step.jumps)
+    if falls or (linked and not skips):  # 31-bit code has its literals behind a branch like that
         yield following, "next"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
@@ -75,10 +76,11 @@ def explore(
     """Yield every path from `entry`. Nothing is cut in silence: a path that was given up ends in a Stop."""
     assert zarch  # imported for its registrations
     if contract.bits != code.mode.bits:
-        raise Unsupported(f"contract {contract.name} is for {contract.bits}-bit code, and this is {code.mode.bits}-bit code")
+        raise Unsupported(f"this is {code.mode.bits}-bit code, and {contract.name} is for {contract.bits}-bit code")
     explorer = _Explorer(code, contract, choice, feasible, watch)
     history = History(entry=code.address(entry))
     begin = entry_state(code.address(entry), _defined(contract), code.mode, code.constant)
+    begin.stack.switches = bool(contract.switches)
     waiting = [_Walk(begin, history=history)]
     finished = stopped = 0
     while waiting:
@@ -129,6 +131,8 @@ class _Explorer:
         }
 
     def ended(self, walk: _Walk, end: Exit | Stop) -> Path:
+        if isinstance(end, Exit):
+            walk.state.conditions += self.assumed(walk)
         return Path(
             self.code,
             self.choice,
@@ -140,6 +144,13 @@ class _Explorer:
             end,
             tuple(dict.fromkeys(walk.trusted)),
         )
+
+    def assumed(self, walk: _Walk) -> Iterator[Term]:
+        """What the contract assumes of storage that this path has read."""
+        for expr in self.contract.assume:
+            if self.contract.observes(expr):
+                with suppress(Undefined):  # not read: then nothing is assumed
+                    yield self.moment(walk).may_hold(expr)
 
     def run(self, walk: _Walk, waiting: list[_Walk]) -> Exit | Stop:
         """Follow one path to its end; the other sides of its forks go to `waiting`."""
@@ -185,6 +196,7 @@ class _Explorer:
             label = self.code.image.label(place)
             text = str(problem)
             raise Unsupported(text if label in text else f"{text}, at {label}") from problem
+        self.check_stack(walk)
         walk.out_of_line += step.targets
         for link in state.links - walk.linked_at.keys():
             walk.linked_at[link] = place
@@ -231,6 +243,15 @@ class _Explorer:
         if address.is_const and self.code.place(address) is not None:
             return "symbols"
         return _kind(address, self.code.mode)
+
+    def check_stack(self, walk: _Walk) -> None:
+        """A stack pointer from storage is another stack's only where the contract says so; else it may be this one."""
+        state = walk.state
+        base, _ = split(state.gpr[15])
+        if not self.contract.switches or state.sp is not None:
+            return
+        if not any(base is value for expr in self.contract.switches for value in self.moment(walk).readings(expr)):
+            state.stack.drop_all()
 
     def check_separate(self, state: State, store: Store, place: Place) -> None:
         """A store that may hit the protected stack stops the path, unless the contract assumes it cannot."""
@@ -368,7 +389,10 @@ class _Explorer:
             fields[spec.replaces] = effect.result
         results = {**walk.history.results, spec.name: effect.result}
         left = {**walk.history.left, **effect.left}
-        walk.history = replace(walk.history, results=results, struct=struct, fields=fields, left=left)
+        counts = {**walk.history.counts, spec.name: walk.history.counts.get(spec.name, 0) + 1}
+        walk.history = replace(
+            walk.history, results=results, struct=struct, fields=fields, left=left, counts=counts
+        )
         state.conditions += [self.moment(walk).holds(promise) for promise in spec.ensures]
         state.pc = back
         if self.code.mode.r15 in back.leaves() or self.code.place(back) is None:

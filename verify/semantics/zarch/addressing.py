@@ -50,11 +50,16 @@ def branch_and_save_and_set_mode(step: Step) -> None:
 
 
 def _target(step: Step) -> Term | None:
-    """The branch address in R2, whose bit 63 zero and bit 32 one mean the 31-bit mode."""
+    """The branch address in R2, whose bit 63 zero and bit 32 one mean the 31-bit mode.
+
+    Bit 63 is zero in an address of this code, which lies at even places.
+    """
     if not step.field("R2"):
         return None
     value = step.reg("R2")
-    if extract(value, 0, 0) is not const(0, 1) or extract(value, 31, 31) is not const(1, 1):
+    place = step.code.place(step.state.mode.address(value))
+    even = extract(value, 0, 0) is const(0, 1) or (place is not None and place.offset % 2 == 0)
+    if not even or extract(value, 31, 31) is not const(1, 1):
         raise Unsupported(f"{step.insn.mnemonic.lower()} to {value} may change the addressing mode")
     return value
 

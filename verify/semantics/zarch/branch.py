@@ -1,8 +1,8 @@
 """Branches (POP, chapter 7, "General Instructions").
 
 In the 64-bit addressing mode the link information is the updated instruction address, bits 0-63 ("BRANCH AND
-SAVE"); in the 31-bit mode it is bits 32-63 of the PSW, which BALR and BAL make in the same way there: bit 32 is one, bits
-33-63 the address, and bits 0-31 of the register stay. A register number of zero means that no branch is taken.
+SAVE"); in the 31-bit mode it is bits 32-63 of the PSW, and BALR and BAL make it in the same way: bit 32 is one, bits
+33-63 are the address, and bits 0-31 of the register stay. A register number of zero means that no branch is taken.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def _in_lowcore(step: Step, address: Term) -> Instruction:
     """The instruction that the contract says the lowcore holds there."""
     if not address.is_const or address.value >= step.state.mode.lowcore:
         raise Unsupported(f"{step.insn.mnemonic.lower()} of code outside the object ({address})")
-    raw = step.code.fixed.get(address.value)
+    raw = step.code.lowcore.get(address.value)
     if raw is None:
         raise Unsupported(
             f"{step.insn.mnemonic.lower()} of code in the lowcore at {address.value:#x}: the contract does not say "

@@ -1,0 +1,7 @@
+# linux-2.6.29/_mcount: one fault for each property that it states, in a routine named after the property.
+	.equ	STOP, 0
+	.equ	KEEP_R0, 1
+	.equ	GRAPH, 0
+	.equ	IP_ADJUST, 0
+	.include "body-mcount.inc"
+	.include "faults-r14.inc"

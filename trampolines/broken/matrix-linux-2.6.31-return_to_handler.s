@@ -1,0 +1,3 @@
+# linux-2.6.31/return_to_handler: one fault for each property that it states, in a routine named after the property.
+	.include "return_plain.inc"
+	.include "faults-return.inc"

@@ -1,0 +1,4 @@
+# linux-2.6.34/ftrace_caller: one fault for each property that it states, in a routine named after the property.
+	.equ	IP_ADJUST, 0
+	.include "body-mcount.inc"
+	.include "faults-r14.inc"

@@ -1,0 +1,4 @@
+# linux-5.18/ftrace_stub: one fault for each property that it states, in a routine named after the property.
+	.include "stub.inc"
+	.include "faults-stub.inc"
+	stub_faults

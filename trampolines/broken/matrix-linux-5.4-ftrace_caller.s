@@ -1,0 +1,5 @@
+# linux-5.4/ftrace_caller: one fault for each property that it states, in a routine named after the property.
+	.equ	EXPOLINE, 1
+	.equ	GRAPH_SP, 1
+	.include "linux-4.0.inc"
+	.include "faults-r0.inc"

@@ -1,0 +1,9 @@
+# linux-5.7/ftrace_caller-mcount: one fault for each property that it states, in a routine named after the property.
+	.equ	FIXUP, 18
+	.equ	EXPOLINE, 1
+	.equ	TRACED_FRAME, 1
+	.equ	FTRACE_FUNC, 1
+	.equ	GRAPH_SP, 1
+	.equ	SAVE_CC, 1
+	.include "linux-4.0.inc"
+	.include "faults-r0.inc"

@@ -1,0 +1,20 @@
+# linux-mcount-31/ftrace_caller: one fault for each property that it states, in a routine named after the property.
+	.include "body-mcount31.inc"
+	.include "spoil31.inc"
+
+	.macro	faulty property:req, at_entry, before_call, after_call, at_exit
+	mcount31_body \property, MCOUNT_INSN_SIZE, 1, 1, 1, _\property, "\at_entry", "\before_call", "\after_call", "\at_exit"
+	.endm
+
+	faulty	callee_saved, at_exit="lhi %r6, 0"
+	faulty	stack_balanced, at_exit="ahi %r15, -8"
+	faulty	stack_confined, at_entry="st %r14, __SF_BACKCHAIN(%r15)"
+	faulty	memory_frame, at_entry="spoil_variable"
+	faulty	psw_redirect, at_exit="ahi %r14, 2"
+	faulty	regs_honoured, at_exit="st %r14, __SF_PARENT(%r15)"
+	faulty	handler_arguments, before_call="ahi %r2, 2"
+	faulty	call_abi, before_call="ahi %r15, -4", after_call="ahi %r15, 4"
+	faulty	backchain, before_call="xc __SF_BACKCHAIN(4,%r15), __SF_BACKCHAIN(%r15)"
+	faulty	mode_preserved, at_entry="sar %a2, %r1"
+	faulty	vector_preserved, at_entry="ldr %f8, %f0"
+	faulty	no_stale_read, at_exit="l %r2, 0(%r15)"

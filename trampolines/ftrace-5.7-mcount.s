@@ -1,0 +1,10 @@
+# ftrace_caller of Linux 5.7 to 5.10, mcount build: the condition code in psw.mask.
+	.equ	FIXUP, 18
+	.equ	TRACED_FRAME, 1
+	.equ	GRAPH_SP, 1
+	.equ	SAVE_CC, 1
+	.equ	FTRACE_FUNC, 1
+	.equ	EXPOLINE, 1
+	.include "linux-4.0.inc"
+	ftrace_body
+	thunk	1
