@@ -7,8 +7,9 @@ this program: its code, its tables, models/ and proofs/, and the versions of the
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
-from dataclasses import fields
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from verify import library
+from verify.contracts.expr import Expr
 
 _SUFFIXES = (".py", ".tsv", ".toml")
 _RESTS_ON = ("pyvex", "cle", "archinfo", "z3-solver", "pyelftools", "unicorn")
@@ -41,20 +43,48 @@ def of_file(path: Path, data: bytes, program: str, options: str) -> str:
     return of_parts("file", path, path.resolve(), sha256(data).hexdigest(), program, options)
 
 
+def of_data(value: Any) -> str:
+    """Plain data such as a contract, by what it says: names, numbers and expressions, wherever its files lie."""
+    return of_parts(*_leaves(value))
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    if isinstance(value, Path):
+        return
+    if isinstance(value, Expr):
+        yield f"{value.kind.value} {value.text}"
+    elif is_dataclass(value) and not isinstance(value, type):
+        for field in fields(value):
+            yield f"{type(value).__name__}.{field.name}"
+            yield from _leaves(getattr(value, field.name))
+    elif isinstance(value, Mapping):
+        yield f"{len(value)} pairs"
+        for key in sorted(value):
+            yield repr(key)
+            yield from _leaves(value[key])
+    elif isinstance(value, list | tuple):
+        yield f"{len(value)} items"
+        for item in value:
+            yield from _leaves(item)
+    elif value is None or isinstance(value, str | int | float | bool | bytes | Enum):
+        yield f"{type(value).__name__} {value!r}"
+    else:
+        raise TypeError(f"{type(value).__name__} has no hash here")
+
+
 @cache
 def of_program() -> str:
     """This program and what its verdicts rest on."""
-    package = Path(__file__).resolve().parents[1]
-    roots = (package, library.library("models"), library.library("proofs"))
     versions = [f"{name} {version(name)}" for name in _RESTS_ON]
-    return of_parts(sys.version, *versions, *_listed(roots))
+    hashes = [f"{path.parent.name}/{path.name} {sha256(path.read_bytes()).hexdigest()}" for path in files()]
+    return of_parts(sys.version, *versions, *hashes)
 
 
-def _listed(roots: Iterable[Path]) -> Iterable[str]:
-    for root in roots:
-        for path in sorted(root.rglob("*")):
-            if path.suffix in _SUFFIXES:
-                yield f"{path.relative_to(root)} {sha256(path.read_bytes()).hexdigest()}"
+def files() -> Iterator[Path]:
+    """The files of this program, its tables, models/ and proofs/, in a fixed order."""
+    package = Path(__file__).resolve().parents[1]
+    for root in (package, library.library("models"), library.library("proofs")):
+        yield from sorted(path for path in root.rglob("*") if path.suffix in _SUFFIXES)
 
 
 def _contents(value: object) -> str:
