@@ -1,17 +1,14 @@
 """Assemblers for s390x, and what two objects must share to be the same code.
 
-GNU as for s390x comes with binutils; the PyPI package `ziglang` carries clang, whose integrated assembler takes the
-same sources (its own driver, since `zig cc` does not pass the processor level on to the assembler).
+They are found as `verify robust` finds them, and run as trampolines/Makefile runs GNU as: without line numbers, and
+with its level.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import shutil
 import struct
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,8 +17,10 @@ from typing import Any
 
 from elftools.elf.elffile import ELFFile
 
+from verify import assemble
+
 TRAMPOLINES = Path(__file__).resolve().parents[1] / "trampolines"
-GNU = "s390x-linux-gnu-as"
+GNU = assemble.GNU
 _EXECUTABLE = 0x4
 _LEVEL_31 = re.compile(r"^FLAGS31\s*:=\s*-m31 .*-march=(\w+)", re.MULTILINE)
 _LEVEL = re.compile(r"^FLAGS\s*:=.*-march=(\w+)", re.MULTILINE)
@@ -63,12 +62,11 @@ def level(*, narrow: bool = False) -> str:
 @cache
 def available() -> tuple[Assembler, ...]:
     """The assemblers there are, GNU as first. Raises AssertionError where there is none: no test is skipped."""
-    found = []
-    if shutil.which(GNU):
-        found.append(Assembler(GNU, (GNU,), "--defsym {}"))
-    if importlib.util.find_spec("ziglang"):
-        clang = (sys.executable, "-m", "ziglang", "clang", "--target=s390x-linux-gnu", "-c")
-        found.append(Assembler("clang of ziglang", clang, "-Wa,-defsym,{}"))
+    found = [
+        Assembler(one.name, one.command, "-Wa,-defsym,{}" if one.driver else "--defsym {}")
+        for one in assemble.available()
+        if one.name in (GNU, assemble.ZIGLANG)  # of versions that are known here; any clang may be installed
+    ]
     assert (
         found
     ), f"no assembler for s390x: install {GNU} (binutils-s390x-linux-gnu) or the PyPI package ziglang==0.13.0"

@@ -31,7 +31,7 @@ LAYOUTS = ("linux-6.12-task", "linux-hotpatch", "linux-lowcore")
 
 # The objects under broken/, the properties that find each fault, and what the same fault breaks besides.
 BUGS = {
-    "alternatives-facility": {"stack-confined", "callee-saved"},
+    "alternative-facility": {"psw-redirect"},
     "direct-r0-lost": {"psw-redirect", "callee-saved", "no-stale-read"},
     "vdso-caller-frame": {"stack-confined"},
     "expoline-wrong-scratch": {"callee-saved"},
@@ -50,9 +50,13 @@ def _thunk(scratch: int, register: int) -> tuple[str, list[str]]:
 
 
 _THUNK_14 = [".text..__s390_indirect_jump_r14+0x0..0x6", ".text..__s390_indirect_jump_r14+0xa..0xc"]
+_R1 = [f".text..__s390_indirect_jump_r1+{span}" for span in ("0x0..0x6", "0xa..0xc")]
 # The bytes that are executed, by object and routine; and those of its own that no path reaches, where there are some.
 EXECUTED = {
-    "alternatives": {"fetch_add": [".text+0x0..0x1c"], "smaller": [".text+0x20..0x2e"]},
+    "ftrace-6.12-alternative": {
+        "ftrace_caller": [".text+0x0..0xbc", *_R1],
+        "__s390_indirect_jump_r1": _R1,
+    },
     "expoline-r1": {"__s390x_indirect_jump_r1use_r1": [".text+0x0..0x6", ".text+0xa..0xc"]},
     **{name: {"my_tramp": [".text+0x0..0x36"]} for name in ("direct", "direct-too")},
     "direct-multi": {"my_tramp": [".text+0x0..0x3a"]},

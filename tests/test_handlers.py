@@ -267,6 +267,9 @@ MISTAKES = {
         'changes = ["psw.addr"]', 'changes = []\nsets = ["psw.addr != 0"]', "not among its 'changes'"),
     "sets no statement": ('changes = ["psw.addr"]', 'changes = ["psw.addr"]\nsets = ["psw.addr"]', "statement"),
     "sets no expression": ('changes = ["psw.addr"]', 'changes = ["psw.addr"]\nsets = ["psw.addr =="]', "expression"),
+    "sets something elsewhere": (
+        'changes = ["psw.addr"]', 'changes = ["psw.addr"]\nsets = ["mem[psw.addr] != 0"]', "nothing else"),
+    "sets nothing": ('changes = ["psw.addr"]', 'changes = ["psw.addr"]\nsets = ["1 == 1"]', "must speak of fields"),
     "sets that is no list": ('changes = ["psw.addr"]', 'changes = ["psw.addr"]\nsets = "psw.addr != 0"', "list"),
 }  # fmt: skip
 

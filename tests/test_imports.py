@@ -21,6 +21,7 @@ FLOORS = {
     "verdict": 0,
     "errors": 0,
     "library": 0,
+    "assemble": 1,
     "objfile": 1,
     "machine": 2,
     "semantics": 3,
@@ -39,6 +40,7 @@ FLOORS = {
     "structs": 9,
     "pipeline": 10,
     "equivalence": 11,
+    "robust": 11,
     "cli": 12,
     "__main__": 13,
 }

@@ -17,7 +17,7 @@ from verify import patching, pipeline, routine, sitestates
 from verify.contracts import sites
 from verify.contracts.load import load_contract
 from verify.contracts.schema import Contract, PatchSite
-from verify.errors import Unsupported
+from verify.errors import ContractError, Unsupported
 from verify.library import library
 from verify.objfile.elf import load
 from verify.objfile.image import Image
@@ -163,6 +163,12 @@ def test_what_cannot_stand_at_a_site(name: str, tmp_path: Path) -> None:
     assert (found.property, found.verdict) == (None, Verdict.UNSUPPORTED)
     assert words in found.message
     assert "patch site site at f" in found.message
+
+
+def test_a_site_must_say_how_it_is_written(tmp_path: Path) -> None:
+    own = contract(tmp_path, site('"nop"').replace('written = "at once"\n', ""))
+    with pytest.raises(ContractError, match=r"own.toml:5: a patch site must say how it is 'written'"):
+        loaded(own)
 
 
 def test_a_site_that_is_not_executed_is_not_looked_at(tmp_path: Path) -> None:
@@ -378,9 +384,7 @@ def test_the_kernel_fills_up_a_shorter_replacement(length: int, tmp_path: Path) 
     assert {state_of(found) for found in failures(image.path, contract(tmp_path))} == {"without facility 45"}
 
 
-TYPES = {1 << 28 | 45: "facility 45", 1 << 28 | 1 << 20 | 2: "machine feature 2",
-         2 << 28 | 2 << 20 | 82: "branch prediction off (facility 82)",
-         1 << 28 | 7 << 20 | 3: "alternative type 7, number 3"}  # fmt: skip
+TYPES = {1 << 28 | 45: "facility 45", 2 << 28 | 45: "facility 45", 1 << 28 | 1 << 20 | 2: "feature 2 of type 1"}
 
 
 @pytest.mark.parametrize("feature", TYPES)
@@ -489,6 +493,12 @@ NOT_FROM_AFAR = {"a7f40002": "cannot be executed from afar", "07fe07fe": "cannot
 def test_what_cannot_be_executed_in_the_lowcore(raw: str, tmp_path: Path) -> None:
     (found,) = failures(built(tmp_path, EX), contract(tmp_path, LOWCORE.format(raw)))
     assert (found.verdict, NOT_FROM_AFAR[raw] in found.message) == (Verdict.UNSUPPORTED, True)
+
+
+@pytest.mark.parametrize("raw", ["", "07f", "07F1", "br r1"])
+def test_the_lowcore_holds_code_in_digits(raw: str, tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="must be code in hexadecimal digits"):
+        loaded(contract(tmp_path, LOWCORE.format(raw)))
 
 
 @pytest.mark.parametrize(("at", "refused"), [(1016, False), (1017, True), (1025, True), (1026, False)])

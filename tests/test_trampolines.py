@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import bpf, families
+from tests import bpf, eras, families, thirty_one
 from verify import pipeline, routine
 from verify.contracts.schema import Contract
 from verify.objfile.elf import load
@@ -42,16 +42,20 @@ BUGS = {
     "rethook-v15": {"stack-balanced", "return-value"},
     "bare-branch": {"expoline"},
     "z196-in-z10": {"instruction-level"},
+    **eras.BUGS,
     **families.BUGS,
     **bpf.BUGS,
+    **thirty_one.BUGS,
 }
 # What the same faults break besides; anything beyond that would be a false alarm.
 CONSEQUENCES = {
     "proposal-2014": {"handler-arguments"},
     "rethook-v14": {"no-stale-read"},
     "rethook-v15": {"callee-saved", "no-stale-read"},
+    **eras.CONSEQUENCES,
     **families.CONSEQUENCES,
     **bpf.CONSEQUENCES,
+    **thirty_one.CONSEQUENCES,
 }
 
 PROPOSAL = ROOT / "broken/proposal-2014.o"
@@ -216,6 +220,7 @@ PATHS = {
     ("return_to_handler-6.5", "return_to_handler"): {((), HANDLED): 1},
     ("return_to_handler-6.14", "return_to_handler"): {((), HANDLED): 1},
     ("expoline", "__s390_indirect_jump_r7"): {((), ()): 1},
+    **eras.PATHS,
 }  # fmt: skip
 
 
@@ -229,14 +234,14 @@ def test_every_path_is_walked_in_every_state_of_the_patch_site(name: str, symbol
 
 
 @pytest.mark.parametrize(
-    "key", [key for key, paths in PATHS.items() if ((), ()) in paths and key[0] != "expoline"], ids="/".join
+    "key", [key for key, paths in PATHS.items() if ((), ()) in paths and len(paths) > 1], ids="/".join
 )
 def test_the_early_return_touches_nothing(key: tuple[str, str]) -> None:
     """function_trace_stop: back to where r14 points, before the first store."""
     contract, paths = walked(ROOT / f"{key[0]}.o", key[1])
     early = [path for path in paths if not path.calls]
     assert contract.early is not None
-    assert {path.patched for path in early} == {(), ("graph",)}
+    assert {path.patched for path in early} == {path.patched for path in paths}
     for path in early:
         assert not path.state.stores
         assert str(path.state.pc) == "old.r14"
@@ -280,8 +285,10 @@ EXECUTED = {
         ]
         for n in range(1, 16)
     },
+    **eras.EXECUTED,
     **families.EXECUTED,
     **bpf.EXECUTED,
+    **thirty_one.EXECUTED,
 }
 
 
@@ -300,7 +307,8 @@ def test_nothing_but_the_endless_branch_of_a_thunk_goes_unexecuted(name: str) ->
     for one in report(ROOT / f"{name}.o").routines:
         thunk = one.routine.startswith("__s390_indirect_jump_r")
         branch = (f".text..{one.routine}+0x6..0xa",) if thunk else ()
-        assert one.unexecuted == (families.UNEXECUTED | bpf.UNEXECUTED).get(one.routine, branch)
+        literals = thirty_one.UNEXECUTED.get((name, one.routine), branch)
+        assert one.unexecuted == (families.UNEXECUTED | bpf.UNEXECUTED).get(one.routine, literals)
 
 
 @pytest.mark.parametrize("path", [*GOOD, *REPAIRED], ids=lambda path: f"{path.parent.name}/{path.stem}")

@@ -41,6 +41,9 @@ def compare(
     started.
     """
     seen = Watch() if watch is None else watch
+    options.level()
+    options.model()
+    options.version()
     try:
         pairs, troubles = choose(old, new, options, symbol_new)
     except InputError as problem:

@@ -109,10 +109,10 @@ def walk(
 
 
 def assumptions(contract: Contract, code: Code, entry: Place) -> tuple[Term, ...]:
-    """The contract's `assume` as terms, but for what it assumes of storage that a path reads: the walk adds that."""
+    """The contract's `assume` as terms."""
     state = entry_state(code.address(entry), Ranges(()), code.mode)
     moment = Moment(contract, code.symbol, state, History(entry=code.address(entry)))
-    return tuple(_at_entry(expr, moment, state) for expr in contract.assume if not contract.observes(expr))
+    return tuple(_at_entry(expr, moment, state) for expr in contract.assume)
 
 
 def _at_entry(expr: Expr, moment: Moment, _state: State) -> Term:
@@ -351,6 +351,9 @@ def _assumed(contract: Contract) -> Iterable[str]:
     yield from (expr.text for expr in contract.assume)
     last = MODES[contract.bits].lowcore - 1
     yield from (_ASSUMED[kind].format(lowcore=last) for kind in contract.separate)
+    if contract.regions:
+        named = ", ".join(f"{one.name} ({one.size} bytes at {one.base.text})" for one in contract.regions)
+        yield f"{named} do not overlap"
     if contract.switches:
         yield _SWITCHES.format(", ".join(expr.text for expr in contract.switches))
     if contract.bits == 31:
@@ -369,7 +372,8 @@ def _assumed(contract: Contract) -> Iterable[str]:
     for call in contract.calls:
         if call.named:
             through = " and ".join(f"{struct} at r{register}" for register, struct in call.into.items())
-            yield f"{call.name} ({', '.join(call.named)}) writes {through or 'nothing'} of the routine's frame"
+            yield f"{call.name} ({', '.join(call.named)}) writes {through or 'nothing'} of the frames of the routine " \
+                  "and its caller"  # fmt: skip
         yield from (f"{promise.text} when {call.name} returns" for promise in call.ensures)
         if call.is_any:
             yield "no callee writes over registers that the routine saved in its frame"

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from tests import bpf, families
+from tests import bpf, families, thirty_one
 from verify import library
 from verify.contracts.expr import Expr
 from verify.contracts.layout import Field, load_layout
@@ -32,6 +32,10 @@ PT_REGS = {
     "linux-3.0": (168, {"ilc": (160, 2), "svcnr": (162, 2)}),
     "linux-3.12": (176, SINCE_3_12),
     "linux-3.18": (184, {**SINCE_3_12, "flags": (176, 8)}),
+    "linux-4.0": (184, {**SINCE_3_12, "flags": (176, 8)}),
+    "linux-4.0-mcount": (184, {**SINCE_3_12, "flags": (176, 8)}),
+    "linux-5.14": (192, {**SINCE_3_12, "flags": (176, 8), "cr1": (184, 8)}),
+    "linux-5.16": (200, {**SINCE_3_12, "flags": (176, 8), "cr1": (184, 8), "last_break": (192, 8)}),
     "linux-6.12": (200, {**SINCE_3_12, "flags": (176, 8), "cr1": (184, 8), "last_break": (192, 8)}),
 }
 LATER = {"ilc", "svcnr", "int_code", "int_parm", "int_parm_long", "flags", "cr1", "last_break"}
@@ -43,6 +47,18 @@ STACK_FRAME = {
 CONSTANTS = {
     "linux-3.12": {"MCOUNT_INSN_SIZE": 12},
     "linux-3.18": {"MCOUNT_INSN_SIZE": 18},
+    "linux-4.0": {"MCOUNT_INSN_SIZE": 6, "PSW_MASK_IPM_STOSM": 0xFF << 56 | 0x3F << 40},
+    "linux-4.0-mcount": {
+        "MCOUNT_INSN_SIZE": 24,
+        "MCOUNT_RETURN_FIXUP": 18,
+        "PSW_MASK_IPM_STOSM": 0xFF << 56 | 0x3F << 40,
+    },
+    "linux-5.14": {"MCOUNT_INSN_SIZE": 6, "PSW_MASK_IPM_STOSM": 0xFF << 56 | 0x3F << 40},
+    "linux-5.16": {
+        "MCOUNT_INSN_SIZE": 6,
+        "PIF_FTRACE_FULL_REGS": 0x10,
+        "PSW_MASK_IPM_STOSM": 0xFF << 56 | 0x3F << 40,
+    },
     "linux-6.12": {"MCOUNT_INSN_SIZE": 6, "PIF_FTRACE_FULL_REGS": 0x10},
 }
 
@@ -123,7 +139,7 @@ def test_fgraph_ret_regs() -> None:
 
 
 def test_there_is_no_layout_of_a_kernel_that_was_not_measured() -> None:
-    assert set(layout_names(MODELS)) == {*PT_REGS, *STACK_FRAME, *families.LAYOUTS, *bpf.LAYOUTS}
+    assert set(layout_names(MODELS)) == {*PT_REGS, *STACK_FRAME, *families.LAYOUTS, *bpf.LAYOUTS, *thirty_one.LAYOUTS}
 
 
 @pytest.mark.parametrize(
@@ -185,12 +201,12 @@ class Protocol:
 
 PARENT = "old.mem[old.r15 + stack_frame.parent]"
 ENTRY_ARGUMENTS = {
-    2: "old.r0 - const.MCOUNT_INSN_SIZE",
+    2: "resume - const.MCOUNT_INSN_SIZE",
     3: "old.r14",
     4: "variable.function_trace_op",
     5: "pointer(regs)",
 }
-FROM_R0 = {"psw.addr": "old.r0", **each("gprs[{}]", range(2, 16), "old.r{}")}
+FROM_R0 = {"psw.addr": "resume", **each("gprs[{}]", range(2, 16), "old.r{}")}
 MAY_CHANGE = {"regs.psw.addr", *each("regs.gprs[{}]", range(2, 15), "")}
 PROTOCOLS = {
     # r14 points behind the call, 8(r15) holds the parent's return address; no registers are handed out.
@@ -237,22 +253,90 @@ PROTOCOLS = {
     ),
     "linux/expoline": Protocol("s390x-linux-kernel", None, {}, set(), None, {}, None, "old.r7"),
 }  # fmt: skip
+OLD_GRAPH = {2: "regs.gprs[14]", 3: "regs.psw.addr"}
+GRAPH_WITH_SP = {2: "regs.gprs[14]", 3: "regs.gprs[15]", 4: "regs.psw.addr"}
+# What ipm and stosm save: bits 0-7 of the PSW's mask, condition code and program mask.
+PARTIAL = {"psw.mask": "(regs.psw.mask & const.PSW_MASK_IPM_STOSM) == (old.psw.mask & const.PSW_MASK_IPM_STOSM)"}
+
+
+def one_entry(graph: dict[int, str], handler: str, complete: dict[str, str] | None = None) -> Protocol:
+    """The r0 protocol with one entry, 3.18 to 5.15; the constants and the size of pt_regs are the layout's."""
+    return Protocol("linux-4.0", "pt_regs", FROM_R0 | (complete or {}), MAY_CHANGE, handler, ENTRY_ARGUMENTS, graph)
+
+
+HOTPATCH = {
+    "linux-4.0/ftrace_caller": one_entry(OLD_GRAPH, "variable.ftrace_trace_function"),
+    "linux-4.4.215/ftrace_caller": one_entry(OLD_GRAPH, "variable.ftrace_func"),
+    "linux-5.4/ftrace_caller": one_entry(GRAPH_WITH_SP, "variable.ftrace_trace_function"),
+    "linux-5.5/ftrace_caller": one_entry(GRAPH_WITH_SP, "variable.ftrace_func"),
+    "linux-5.7/ftrace_caller": one_entry(GRAPH_WITH_SP, "variable.ftrace_func", PARTIAL),
+}
+MCOUNT_BUILD = {f"{name}-mcount": replace(protocol, layout="linux-4.0-mcount") for name, protocol in HOTPATCH.items()}
+SPLIT, SPLIT_REGS = PROTOCOLS["linux-6.12/ftrace_caller"], PROTOCOLS["linux-6.12/ftrace_regs_caller"]
+R14 = PROTOCOLS["linux-mcount/ftrace_caller"]
+BEHIND_THE_CALL = replace(R14, layout="s390x-linux-kernel", arguments={2: "old.r14", 3: PARENT})
+IP_FIRST = {2: "old.r14", 3: "mem[old.r15 + stack_frame.parent]"}
+PLAIN_RETURN = Protocol(
+    "s390x-linux-kernel", None, {}, set(), "symbol.ftrace_return_to_handler", {}, None, "handler.result"
+)
+STUB = Protocol("s390x-linux-kernel", None, {}, set(), None, {}, None, "old.r14")
+PROTOCOLS |= {
+    **HOTPATCH,
+    **MCOUNT_BUILD,
+    "linux-5.14/ftrace_caller": replace(HOTPATCH["linux-5.7/ftrace_caller"], layout="linux-5.14"),
+    "linux-5.16/ftrace_caller": replace(SPLIT, layout="linux-5.16"),
+    "linux-5.16/ftrace_regs_caller": replace(SPLIT_REGS, layout="linux-5.16", complete=SPLIT_REGS.complete | PARTIAL),
+    "linux-6.14/ftrace_caller": replace(SPLIT, graph=None),
+    "linux-6.14/ftrace_regs_caller": replace(SPLIT_REGS, graph=None),
+    "linux-2.6.29/_mcount": replace(BEHIND_THE_CALL, graph=None),
+    "linux-2.6.31/_mcount": replace(BEHIND_THE_CALL, graph=None),
+    "linux-2.6.31/_mcount-graph": replace(BEHIND_THE_CALL, graph=IP_FIRST),
+    "linux-2.6.31/ftrace_caller": replace(BEHIND_THE_CALL, graph=IP_FIRST, handler="variable.ftrace_dyn_func"),
+    "linux-2.6.34/ftrace_caller": BEHIND_THE_CALL,
+    "linux-3.17/ftrace_caller": R14,
+    "linux-2.6.31/return_to_handler": PLAIN_RETURN,
+    "linux-4.17/return_to_handler": PLAIN_RETURN,
+    "linux-2.6.29/ftrace_stub": STUB,
+    "linux-4.17/ftrace_stub": STUB,
+    "linux-5.18/ftrace_stub": STUB,
+    "linux-6.3/ftrace_stub_direct_tramp": replace(STUB, exit="old.r0"),
+}
+STUBS = {name for name, protocol in PROTOCOLS.items() if protocol.handler is None}
+# How the kernel writes the graph tracer's site; None: there is none.
+SITES = {
+    **dict.fromkeys(
+        ("linux-2.6.34/ftrace_caller", "linux-mcount/ftrace_caller", "linux-mcount/ftrace_regs_caller",
+         "linux-3.17/ftrace_caller"), ("bras prepare_ftrace_return", "at once"),
+    ),
+    "linux-2.6.31/ftrace_caller": ("nop", "at once"),
+    "linux-2.6.31/_mcount-graph": None,
+}  # fmt: skip
 SYMBOLS = {"linux/expoline": "__s390_indirect_jump_r7"}
 # Registers that end as at entry where no handler changes them: what the caller of the traced function relies on.
 KEPT = {
-    "linux-mcount/ftrace_caller": range(2, 14),
+    **dict.fromkeys(
+        ("linux-2.6.31/_mcount", "linux-2.6.31/_mcount-graph", "linux-2.6.31/ftrace_caller",
+         "linux-2.6.34/ftrace_caller", "linux-mcount/ftrace_caller", "linux-3.17/ftrace_caller"), range(2, 14),
+    ),
+    "linux-2.6.29/_mcount": range(14),
+    "linux-2.6.31/return_to_handler": range(6, 14),
+    "linux-4.17/return_to_handler": range(6, 14),
+    **dict.fromkeys(STUBS - {"linux/expoline", "linux-5.18/ftrace_stub"}, (0, *range(2, 15))),
+    "linux-5.18/ftrace_stub": range(16),
     "linux-6.5/return_to_handler": range(6, 14),
     "linux-6.14/return_to_handler": range(6, 14),
     "linux/expoline": range(16),
     "abi/s390x-elf": range(6, 14),
     "abi/s390x-linux-kernel": range(6, 14),
-}
+}  # fmt: skip
 # Where a handler may change them, they end as it left them.
 RESTORED = {
     "linux-mcount/ftrace_regs_caller": range(2, 14),  # r14 is a claim of its own: redirect-entry
-    "linux-3.18/ftrace_caller": range(2, 15),
-    "linux-6.12/ftrace_caller": range(2, 15),
-    "linux-6.12/ftrace_regs_caller": range(2, 15),
+    **{
+        name: range(2, 15)
+        for name, protocol in PROTOCOLS.items()
+        if protocol.struct == "pt_regs" and "linux-mcount" not in name and "return" not in name
+    },
 }
 
 
@@ -261,7 +345,7 @@ def contract(name: str) -> Contract:
 
 
 def test_every_contract_is_in_the_tables() -> None:
-    names = set(contract_names(MODELS)) - set(families.CONTRACTS) - set(bpf.CONTRACTS)
+    names = set(contract_names(MODELS)) - {*families.CONTRACTS, *bpf.CONTRACTS, *thirty_one.CONTRACTS}
     assert names == {*PROTOCOLS, "abi/s390x-elf", "abi/s390x-linux-kernel"}
     assert names == {*KEPT, *RESTORED}
 
@@ -313,11 +397,13 @@ def test_the_graph_call_and_its_arguments(name: str) -> None:
     assert {number: expr.text for number, expr in graph.arguments.items()} == PROTOCOLS[name].graph
     assert graph.returns
     assert graph.replaces == ("regs.gprs[14]" if PROTOCOLS[name].struct else "parent")
+    expected = SITES.get(name, ("nop", "mask byte"))
+    if expected is None:
+        assert not contract(name).patches
+        return
     (site,) = contract(name).patches
     assert graph.patch == site.name
-    r14_protocol = name.startswith("linux-mcount/")
     states, written = [one.text for one in site.states], site.writing.way
-    expected = ("bras prepare_ftrace_return", "at once") if r14_protocol else ("nop", "mask byte")
     assert (states, written) == (["as assembled", expected[0]], expected[1])
 
 
@@ -343,12 +429,14 @@ def test_the_registers_that_end_as_the_handler_left_them(name: str) -> None:
     assert [claim.that.text for claim in contract(name).claims["stack-balanced"]] == ["r15 == old.r15"]
 
 
-@pytest.mark.parametrize("name", [name for name in RESTORED if "mcount" not in name])
+@pytest.mark.parametrize("name", [name for name in RESTORED if "linux-mcount" not in name])
 def test_a_redirected_exit_of_the_r0_protocol_has_the_parents_return_address_in_r14(name: str) -> None:
     (claim,) = contract(name).claims["redirect-entry"]
     assert claim.that.text == "r14 == regs.gprs[14]"
     assert claim.when is not None
-    assert claim.when.text == "regs.psw.addr != old.r0"
+    assert claim.when.text == "regs.psw.addr != resume"
+    fixup = " + const.MCOUNT_RETURN_FIXUP" if name in MCOUNT_BUILD else ""
+    assert contract(name).values["resume"].text == f"old.r0{fixup}"
 
 
 def test_the_r14_protocol_honours_r14_and_the_psw_both() -> None:
@@ -360,7 +448,7 @@ def test_the_r14_protocol_honours_r14_and_the_psw_both() -> None:
     assert claim.when.text == "regs.psw.addr != old.r14"
 
 
-@pytest.mark.parametrize("name", ["linux-6.5/return_to_handler", "linux-6.14/return_to_handler"])
+@pytest.mark.parametrize("name", [name for name in PROTOCOLS if "return_to_handler" in name])
 def test_the_result_of_the_traced_function_survives(name: str) -> None:
     found = {claim.that.text for claim in contract(name).claims["return-value"]}
     assert found == {f"r{number} == old.r{number}" for number in range(2, 6)}
@@ -389,7 +477,7 @@ def test_user_code_keeps_what_the_abi_says() -> None:
 def test_the_callers_save_area_is_granted_but_not_its_back_chain(name: str) -> None:
     found = contract(name)
     assert found.keeps == ("stack_frame.back_chain",)
-    assert found.grants == (() if name == "linux/expoline" else ("stack_frame.save_area",))
+    assert found.grants == (() if name in STUBS else ("stack_frame.save_area",))
     assert found.offset("stack_frame.back_chain") == ((0, 8) if name == "abi/s390x-elf" else (152, 160))
 
 

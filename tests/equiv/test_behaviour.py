@@ -34,9 +34,12 @@ ALIKE = {
     "stores to two places in another order": (
         "stg %r4,0(%r3)\n stg %r5,8(%r3)\n br %r14", "stg %r5,8(%r3)\n stg %r4,0(%r3)\n br %r14",
     ),
-    "a store in two halves": ("stg %r4,0(%r3)\n br %r14", "srlg %r1,%r4,32\n st %r1,0(%r3)\n st %r4,4(%r3)\n br %r14"),
+    "a store in two halves": (
+        "stg %r4,0(%r3)\n br %r14", "srlg %r1,%r4,32\n st %r1,0(%r3)\n st %r4,4(%r3)\n br %r14",
+    ),
     "reads in another order": (
-        "lg %r1,0(%r3)\n lg %r2,0(%r4)\n sgr %r2,%r1\n br %r14", "lg %r2,0(%r4)\n lg %r1,0(%r3)\n sgr %r2,%r1\n br %r14",
+        "lg %r1,0(%r3)\n lg %r2,0(%r4)\n sgr %r2,%r1\n br %r14",
+        "lg %r2,0(%r4)\n lg %r1,0(%r3)\n sgr %r2,%r1\n br %r14",
     ),
     "one instruction and four": (
         "laag %r2,%r4,0(%r3)\n br %r14", "lg %r2,0(%r3)\n lgr %r1,%r2\n agr %r1,%r4\n stg %r1,0(%r3)\n br %r14",
@@ -123,7 +126,9 @@ OPEN = {
     "a variable without a global name": (
         *2 * ("larl %r2,1f\n br %r14\n .data\n1: .quad 5\n .text",), "which may be the same on the other side, or not",
     ),
-    "an address inside the routine": ("larl %r2,1f\n br %r14\n1: .quad 5", "larl %r2,1f\n br %r14\n1: .quad 6", "&.text"),
+    "an address inside the routine": (
+        "larl %r2,1f\n br %r14\n1: .quad 5", "larl %r2,1f\n br %r14\n1: .quad 6", "&.text",
+    ),
     "a constant of the same name": (RODATA.format(5), RODATA.format(6), "&v"),
     "a literal that the linker fills in": (POOL.format("g"), POOL.format("h"), "&.text"),
     "a clock": (*2 * ("stckf 16(%r15)\n lg %r2,16(%r15)\n br %r14",), "clock"),
@@ -176,7 +181,9 @@ def test_without_replay_a_difference_stays_unconfirmed(tmp_path: Path) -> None:
     assert finding.counterexample is None
 
 
-@pytest.mark.parametrize(("new", "what"), [("lghi %r1,2\n br %r14", "r1"), ("ltgr %r2,%r2\n br %r14", "the condition code")])
+@pytest.mark.parametrize(
+    ("new", "what"), [("lghi %r1,2\n br %r14", "r1"), ("ltgr %r2,%r2\n br %r14", "the condition code")]
+)
 def test_strict_compares_scratch_registers_too(new: str, what: str, tmp_path: Path) -> None:
     (finding,) = compared(tmp_path, "br %r14", new, strict=True)
     assert (finding.verdict, finding.claim) == (Verdict.REFUTED, f"{what} at the exit is the same")
@@ -189,14 +196,16 @@ def test_control_registers_are_compared(tmp_path: Path) -> None:
 
 
 def test_many_differences_are_cut_and_the_cut_is_told(tmp_path: Path) -> None:
-    body = "\n".join(f"lghi %r{n},1" for n in (2, *range(6, 14))) + "\n" + "\n".join(f"ldgr %f{n},%r3" for n in range(16))
+    body = (
+        "\n".join(f"lghi %r{n},1" for n in (2, *range(6, 14))) + "\n" + "\n".join(f"ldgr %f{n},%r3" for n in range(16))
+    )
     found = compared(tmp_path, "br %r14", f"{body}\nbr %r14", USER)
     assert found[-1].message.endswith("more differences are not told")
     assert len(found) == 17
 
 
-def test_a_contract_whose_assumptions_contradict_proves_nothing(tmp_path: Path) -> None:
-    """On a path that no start state takes both agree on everything."""
+def test_exits_that_no_start_state_takes_prove_nothing(tmp_path: Path) -> None:
+    """There both agree on everything."""
     never = "tmll %r15,7\n jnz 1f\n j .\n1: br %r14"
     found = compared(tmp_path, never, never)
     assert Verdict.PROVED not in {one.verdict for one in found}

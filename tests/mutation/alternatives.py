@@ -5,15 +5,15 @@ without. The machine is patched here as the kernel does it, by a reading of `.al
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from elftools.elf.elffile import ELFFile
 
-from tests.mutation.machine import DATA, LOWCORE, Machine, ObjectFile, Symbol
+from tests.mutation.machine import CODE, LOWCORE, Machine, ObjectFile, Symbol
+from tests.mutation.oracles import ORACLES as OWN_ORACLES
 from tests.mutation.oracles import Oracle, Trial
 
-VARIABLES = frozenset({"counter"})
 _BR_R1 = LOWCORE + 0x400  # where kernels from 4.16 to 5.18 keep a br %r1
 
 
@@ -28,7 +28,7 @@ class Entry:
 
 
 def entries(file: ObjectFile) -> list[Entry]:
-    """What `.altinstructions` of an object lists: entries of 12 bytes, or of 13."""
+    """What `.altinstructions` of an object lists, in entries of any size."""
     with file.path.open("rb") as raw:
         elf = ELFFile(raw)
         section = elf.get_section_by_name(".altinstructions")
@@ -45,7 +45,7 @@ def entries(file: ObjectFile) -> list[Entry]:
         if size == 12:
             length, own = struct.unpack_from("BB", data, start + 10)
         else:
-            (length,) = struct.unpack_from("B", data, start + 12)
+            (length,) = struct.unpack_from("B", data, start + size - 1)
             own = length
         found.append(Entry(where[start], where[start + 4], length, own))
     return found
@@ -68,36 +68,29 @@ def replaced(file: ObjectFile, symbol: Symbol) -> Iterator[tuple[int, int]]:
                 offset += (2, 4, 4, 6)[file.sections[number].data[offset] >> 6]
 
 
+def patch(machine: Machine) -> None:
+    """Copy the replacements over the code, filled up with what does nothing."""
+    for entry in entries(machine.object):
+        (to_section, to_offset), (section, offset) = entry.code, entry.replacement
+        code = machine.read_bytes(machine.bases[section] + offset, entry.own)
+        rest = entry.length - entry.own
+        filler = b"\x07\x00" * (rest // 2)
+        if rest >= 6:
+            filler = b"\xc0\xf4" + struct.pack(">i", rest // 2) + filler[6:]
+        machine.poke_code(machine.bases[to_section] + to_offset, code + filler)
+
+
 @dataclass(frozen=True)
 class _Alternative(Oracle):
-    """A routine whose code is replaced where the machine has the facility: the state that `graph` is for others."""
+    """Each run is made twice, on a machine without the facility and on one that has it."""
 
-    def scenarios(self) -> Iterator[tuple[bool, bool]]:
-        yield from ((False, False), (True, False))
-
-    def patch(self, machine: Machine) -> None:
-        """Copy the replacements over the code, filled up with what does nothing."""
-        for entry in entries(machine.object):
-            (to_section, to_offset), (section, offset) = entry.code, entry.replacement
-            code = machine.read_bytes(machine.bases[section] + offset, entry.own)
-            rest = entry.length - entry.own
-            filler = b"\x07\x00" * (rest // 2)
-            if rest >= 6:
-                filler = b"\xc0\xf4" + struct.pack(">i", rest // 2) + filler[6:]
-            machine.poke_code(machine.bases[to_section] + to_offset, code + filler)
-
-
-def _kernel_function(trial: Trial, entry: int) -> None:
-    """What any function of the kernel keeps."""
-    trial.old[1] = DATA + 0x800  # the contract takes the caller's pointers for pointers
-    trial.machine.set_gprs(trial.old)
-    end = trial.run(entry, {})
-    before = len(trial.violations)
-    trial.finish()
-    # A function may store where it likes outside the stack.
-    trial.violations[before:] = [one for one in trial.violations[before:] if not one.startswith("memory-frame")]
-    trial.equal(end, trial.old[14], "psw-redirect", "the exit")
-    trial.registers({n: trial.old[n] for n in range(6, 14)}, "callee-saved")
+    def judge(self, machine: Machine, symbol: str, seed: int, *, graph: bool, stop: bool) -> list[str]:
+        found = super().judge(machine, symbol, seed, graph=graph, stop=stop)
+        before = machine.code
+        patch(machine)
+        found += super().judge(machine, symbol, seed, graph=graph, stop=stop)
+        machine.poke_code(CODE, before)
+        return found
 
 
 def _thunk_r1(trial: Trial, entry: int) -> None:
@@ -115,22 +108,16 @@ def _thunk_r1(trial: Trial, entry: int) -> None:
     trial.no_indirect_branch()
 
 
-def _oracle(play: Callable[[Trial, int], None]) -> Oracle:
-    return _Alternative(play)
-
-
-ORACLES = {"alternatives/function": _oracle(_kernel_function), "alternatives/thunk": _oracle(_thunk_r1)}
+_LINUX_6_12 = OWN_ORACLES["6.12/ftrace_caller"]
+ORACLES = {
+    "alternative/ftrace_caller": _Alternative(_LINUX_6_12.play, _LINUX_6_12.graph_site),
+    "alternative/thunk": _Alternative(_thunk_r1),
+}
 # As in families.py.
 WHOLE = [
-    ("alternatives", "smaller", "alternatives/function"),
-    ("expoline-r1", "__s390x_indirect_jump_r1use_r1", "alternatives/thunk"),
+    ("ftrace-6.12-alternative", "ftrace_caller", "alternative/ftrace_caller"),
+    ("expoline-r1", "__s390x_indirect_jump_r1use_r1", "alternative/thunk"),
 ]
-OFFSETS = [("alternatives", "fetch_add", "alternatives/function")]
-DELETIONS = [
-    ("repaired/alternatives-facility", "fetch_add", "alternatives/function"),
-    ("repaired/alternatives-facility", "smaller", "alternatives/function"),
-]
-BROKEN = [
-    ("alternatives-facility", "fetch_add", "alternatives/function", {"stack-confined"}),
-    ("alternatives-facility", "smaller", "alternatives/function", {"callee-saved"}),
-]
+OFFSETS = [("ftrace-6.12-alternative", "__s390_indirect_jump_r1", "thunk/1")]
+DELETIONS = [("repaired/alternative-facility", "ftrace_caller", "alternative/ftrace_caller")]
+BROKEN = [("alternative-facility", "ftrace_caller", "alternative/ftrace_caller", {"psw-redirect"})]

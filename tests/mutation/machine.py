@@ -26,6 +26,7 @@ CODE_SIZE, DATA_SIZE, STACK_SIZE, LOWCORE_SIZE = 0x4000, 0x1000, 0x2000, 0x2000
 STACK = ENTRY_R15 - 0x1000
 _SLOT = 64  # bytes between two symbols of other objects
 _MOST_STEPS = 200
+_STOSM = 0xAD  # its operation code
 _NOWHERE = (1 << 64) - 2
 
 # psABI, "Relocation Types": width of the field, relative to the place, in halfwords.
@@ -339,6 +340,8 @@ class Machine:
         at = pc - CODE
         head = self.code[at : at + 6]
         self.executed.add(pc)
+        if head[0] == _STOSM:
+            return self._store_then_or(pc, head)
         target = self._executed(pc, head)
         execute = target is not None
         if target is not None:
@@ -357,6 +360,20 @@ class Machine:
         if after != pc + length and not execute and _is_indirect(head):
             self.indirect.append(pc)
         return after
+
+    def _store_then_or(self, pc: int, head: bytes) -> int:
+        """STOSM (POP chapter 10, "Store Then OR System Mask"), which the emulator ends with an exception."""
+        base = self.gprs()[head[2] >> 4] if head[2] >> 4 else 0
+        address = base + ((head[2] & 0xF) << 8 | head[3]) & _NOWHERE
+        mask = self.psw_mask()
+        if mask | head[1] << 56 != mask:
+            raise Crash(f"the system mask is changed at {pc:#x}")
+        try:
+            self.write(address, mask >> 56, 1)
+        except unicorn.UcError as error:
+            raise Crash(f"nothing at {address:#x}") from error
+        self.writes.append((address, 1, self.uc.reg_read(_R15)))
+        return pc + 4
 
     def _executed(self, pc: int, head: bytes) -> int | None:
         """The address that EXRL or EX executes; None for any other instruction."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.mutation.machine import (
     CC_MASK,
@@ -32,7 +32,9 @@ PARENT_SLOT = 8  # where code compiled with -pg keeps its return address (r14 pr
 # struct pt_regs: these fields have not moved since 2.6.
 PSW_MASK, PSW_ADDR, GPRS, ORIG_GPR2, FLAGS = 8, 16, 24, 152, 176
 FULL_REGS = 0x10
-VARIABLES = frozenset({"function_trace_stop", "function_trace_op", "ftrace_trace_function", "ftrace_func"})
+VARIABLES = frozenset(
+    {"function_trace_stop", "function_trace_op", "ftrace_trace_function", "ftrace_func", "ftrace_dyn_func"}
+)
 FUNCTIONS = frozenset({"handler", "prepare_ftrace_return", "ftrace_return_to_handler"})
 _WORD = (1 << 64) - 1
 
@@ -192,20 +194,36 @@ class Trial:
         return self.machine.run(entry, services, self.rng)
 
 
-# The r14 protocol, 3.12 to 3.17 ---------------------------------------------------------------------------------------
-
-_MCOUNT_INSN_SIZE = 12
+# The r14 protocol, 2.6.29 to 3.17 -------------------------------------------------------------------------------------
 
 
-def mcount(trial: Trial, entry: int, *, regs: bool) -> None:
+@dataclass(frozen=True)
+class Mcount:
+    """What the versions of the r14 protocol differ in; as it stands, 3.12 to 3.16."""
+
+    insn_size: int = 12
+    handler: str = "ftrace_trace_function"
+    stops: bool = True
+    ip_first: bool = False
+    """The graph tracer gets ip, then the parent."""
+    always: bool = False
+    """The graph tracer is called each time, without a patch site."""
+    first_kept: int = 2
+    """The registers from this one to r13 end as at entry."""
+    regs: bool = False
+
+
+def mcount(trial: Trial, entry: int, era: Mcount) -> None:
     """r14 leads back into the traced function, 8(r15) holds the parent's return address; r0, r1 are free."""
-    machine, rng, old = trial.machine, trial.rng, trial.old
+    machine, rng, old, regs = trial.machine, trial.rng, trial.old, era.regs
+    trial.graph |= era.always
     parent = trial.code_address()
     machine.write(trial.r15 + PARENT_SLOT, parent)
-    handler, operation = machine.address("ftrace_trace_function"), None
+    handler, operation = machine.address(era.handler), None
     stubs = {"handler": machine.address("handler"), "graph": machine.address("prepare_ftrace_return")}
     nonzero = rng.choice([1, 0x100, 0x10000, 0x1000000, 0x80000000, rng.getrandbits(32) | 1])
-    machine.write(machine.address("function_trace_stop"), nonzero if trial.stop else 0, 4)
+    if era.stops:
+        machine.write(machine.address("function_trace_stop"), nonzero if trial.stop else 0, 4)
     machine.write(handler, stubs["handler"])
     if regs:
         operation = rng.getrandbits(64)
@@ -215,7 +233,7 @@ def mcount(trial: Trial, entry: int, *, regs: bool) -> None:
     def call_handler(_: Machine) -> int:
         seen = trial.called("handler")
         trial.check(not trial.stop, "handler-arguments", "the handler is called though tracing is stopped")
-        trial.equal(seen[2], old[14] - _MCOUNT_INSN_SIZE & _WORD, "handler-arguments", "ip")
+        trial.equal(seen[2], old[14] - era.insn_size & _WORD, "handler-arguments", "ip")
         trial.equal(seen[3], parent, "handler-arguments", "parent ip")
         trial.chain(seen[15], [])
         if regs:
@@ -241,9 +259,10 @@ def mcount(trial: Trial, entry: int, *, regs: bool) -> None:
             trial.equal(seen[2], now.value(14), "handler-arguments", "the graph tracer's parent")
             good = seen[3] in (old[14], now.target)
         else:
-            trial.equal(seen[2], parent, "handler-arguments", "the graph tracer's parent")
-            good = seen[3] == old[14]
-        trial.check(good, "handler-arguments", f"the graph tracer's ip {seen[3]:#x}")
+            ip, first = (2, 3) if era.ip_first else (3, 2)
+            trial.equal(seen[first], parent, "handler-arguments", "the graph tracer's parent")
+            good = seen[ip] == old[14]
+        trial.check(good, "handler-arguments", f"the graph tracer's ip is neither r14 nor the target: {seen[2:4]}")
         trial.chain(seen[15], [])
         trial.volatile(seen[15])
         now.result = trial.code_address()
@@ -268,7 +287,7 @@ def mcount(trial: Trial, entry: int, *, regs: bool) -> None:
     else:
         kept = parent if now.result is None else now.result
         trial.equal(end, old[14], "psw-redirect", "the exit")
-        trial.registers({n: old[n] for n in range(2, 14)}, "callee-saved")
+        trial.registers({n: old[n] for n in range(era.first_kept, 14)}, "callee-saved")
         # The traced function's next instruction reloads r14 from 8(r15), so that value is as good.
         trial.check(found[14] in (old[14], kept), "callee-saved", f"r14 is {found[14]:#x}")
     trial.equal(machine.read(trial.r15 + PARENT_SLOT), kept, "regs-honoured", "8(entry r15)")
@@ -295,9 +314,9 @@ class _Regs:
         self.trial.struct(at, self.size, r15)
         self.at = at
 
-    def complete(self, offset: int, wanted: int) -> None:
+    def complete(self, offset: int, wanted: int, bits: int = _WORD) -> None:
         found = self.trial.machine.read(self.at + offset)
-        self.trial.equal(found, wanted, "regs-complete", f"pt_regs + {offset}")
+        self.trial.equal(found & bits, wanted & bits, "regs-complete", f"pt_regs + {offset}")
 
     def change(self, *, direct: bool) -> None:
         """The handler changes nothing, or some of what it may."""
@@ -325,24 +344,31 @@ class _Regs:
 
 
 @dataclass(frozen=True)
-class _Era:
+class Era:
     """What the versions of the r0 protocol differ in."""
 
     insn_size: int
     pt_size: int
     handler: str
     direct: bool = False
-    """orig_gpr2 may name a direct caller; r0 is then where it continues; expolines; the traced function's frame."""
-    psw_mask: bool = False
+    """orig_gpr2 may name a direct caller; r0 is then where it continues."""
+    framed: bool = False
+    """A frame for the traced function."""
+    graph_sp: bool = False
+    """The graph tracer gets the stack pointer too."""
+    expoline: bool = False
+    fixup: int = 0
+    psw_bits: int = 0
+    """The bits of the PSW's mask that are handed out."""
     flags: int = 0
 
 
-_LINUX_3_18 = _Era(18, 184, "ftrace_trace_function")
-_LINUX_6_12 = _Era(6, 200, "ftrace_func", direct=True)
-_LINUX_6_12_REGS = _Era(6, 200, "ftrace_func", direct=True, psw_mask=True, flags=FULL_REGS)
+_LINUX_3_18 = Era(18, 184, "ftrace_trace_function")
+_LINUX_6_12 = Era(6, 200, "ftrace_func", direct=True, framed=True, graph_sp=True, expoline=True)
+_LINUX_6_12_REGS = replace(_LINUX_6_12, psw_bits=_WORD, flags=FULL_REGS)
 
 
-def r0_protocol(trial: Trial, entry: int, era: _Era) -> None:
+def r0_protocol(trial: Trial, entry: int, era: Era) -> None:
     """r0 is where to continue in the traced function, r14 the parent's return address; r1 is free."""
     machine, rng, old = trial.machine, trial.rng, trial.old
     operation = rng.getrandbits(64)
@@ -350,24 +376,27 @@ def r0_protocol(trial: Trial, entry: int, era: _Era) -> None:
     machine.write(machine.address(era.handler), stubs["handler"])
     machine.write(machine.address("function_trace_op"), operation)
     now = _Regs(trial, era.pt_size)
-    frames = [old[0], old[14]] if era.direct else []
+    if era.fixup and trial.sometimes():
+        old[0] |= 0xFFFFFFFE  # a carry out of the right half
+        machine.set_gprs(old)
+    resume = old[0] + era.fixup & _WORD
+    frames = [resume, old[14]] if era.framed else []
 
     def call_handler(_: Machine) -> int:
         seen = trial.called("handler")
-        trial.equal(seen[2], old[0] - era.insn_size & _WORD, "handler-arguments", "ip")
+        trial.equal(seen[2], resume - era.insn_size & _WORD, "handler-arguments", "ip")
         trial.equal(seen[3], old[14], "handler-arguments", "parent ip")
         trial.equal(seen[4], operation, "handler-arguments", "op")
         trial.chain(seen[15], frames)
         now.handed(seen[5], seen[15])
-        now.complete(PSW_ADDR, old[0])
+        now.complete(PSW_ADDR, resume)
         for n in range(2, 15):
             now.complete(GPRS + 8 * n, old[n])
         now.complete(GPRS + 8 * 15, trial.r15)
         if era.direct:
             now.complete(ORIG_GPR2, 0)
             now.complete(FLAGS, era.flags)
-        if era.psw_mask:
-            now.complete(PSW_MASK, trial.psw_mask)
+        now.complete(PSW_MASK, trial.psw_mask, era.psw_bits)
         trial.volatile(seen[15])
         now.change(direct=era.direct)
         return seen[14]
@@ -376,7 +405,7 @@ def r0_protocol(trial: Trial, entry: int, era: _Era) -> None:
         seen = trial.called("graph")
         trial.check(trial.graph, "handler-arguments", "the graph tracer is called though it is off")
         trial.check(trial.calls[0] == "handler", "handler-arguments", "the graph tracer is called first")
-        arguments = [now.value(14), trial.r15, now.target] if era.direct else [now.value(14), now.target]
+        arguments = [now.value(14), *([trial.r15] if era.graph_sp else []), now.target]
         for n, wanted in enumerate(arguments, 2):
             trial.equal(seen[n], wanted, "handler-arguments", f"r{n} of the graph tracer")
         trial.chain(seen[15], frames)
@@ -393,6 +422,7 @@ def r0_protocol(trial: Trial, entry: int, era: _Era) -> None:
     trial.registers({n: now.value(n) for n in range(2, 15)}, "regs-honoured")
     if era.direct:
         trial.registers({0: now.target}, "regs-honoured")
+    if era.expoline:
         trial.no_indirect_branch()
 
 
@@ -406,11 +436,16 @@ def _thunks(machine: Machine) -> dict[int, Callable[[Machine], int]]:
     return found
 
 
-# return_to_handler, 6.5 and later -------------------------------------------------------------------------------------
+# return_to_handler ----------------------------------------------------------------------------------------------------
 
 
-def return_to_handler(trial: Trial, entry: int, *, size: int, r2_at: int, r15_at: int) -> None:
-    """r2, r3 hold the traced function's result, r15 is the parent's; the handler returns the real return address."""
+def return_to_handler(
+    trial: Trial, entry: int, *, size: int = 0, r2_at: int = 0, r15_at: int = 0, expoline: bool = True
+) -> None:
+    """r2, r3 hold the traced function's result, r15 is the parent's; the handler returns the real return address.
+
+    From 6.5 on it gets a struct of that size, with r2 and r15 in it.
+    """
     machine, old = trial.machine, trial.old
     handler = machine.address("ftrace_return_to_handler")
     back = trial.code_address()
@@ -418,9 +453,10 @@ def return_to_handler(trial: Trial, entry: int, *, size: int, r2_at: int, r15_at
     def call_handler(_: Machine) -> int:
         seen = trial.called("handler")
         trial.chain(seen[15], [])
-        trial.struct(seen[2], size, seen[15])
-        trial.equal(machine.read(seen[2] + r2_at), old[2], "regs-complete", "the result")
-        trial.equal(machine.read(seen[2] + r15_at), trial.r15, "regs-complete", "the frame pointer")
+        if size:
+            trial.struct(seen[2], size, seen[15])
+            trial.equal(machine.read(seen[2] + r2_at), old[2], "regs-complete", "the result")
+            trial.equal(machine.read(seen[2] + r15_at), trial.r15, "regs-complete", "the frame pointer")
         trial.volatile(seen[15])
         machine.set_gpr(2, back)
         return seen[14]
@@ -432,7 +468,8 @@ def return_to_handler(trial: Trial, entry: int, *, size: int, r2_at: int, r15_at
     trial.registers({14: back}, "callee-saved")
     trial.registers({n: old[n] for n in range(2, 6)}, "return-value")
     trial.registers({n: old[n] for n in range(6, 14)}, "callee-saved")
-    trial.no_indirect_branch()
+    if expoline:
+        trial.no_indirect_branch()
 
 
 # Expoline thunks ------------------------------------------------------------------------------------------------------
@@ -490,14 +527,14 @@ class Oracle:
         machine.poke_code(site, self.graph_site(machine, site))
 
 
-def _bras_target(machine: Machine, site: int) -> bytes:
+def bras_target(machine: Machine, site: int) -> bytes:
     """3.12: the offset of the branch is overwritten."""
     distance = machine.address("prepare_ftrace_return") - site
     assert -0x10000 <= distance < 0x10000
     return machine.code[site - CODE : site - CODE + 2] + (distance // 2 & 0xFFFF).to_bytes(2, "big")
 
 
-def _no_branch(machine: Machine, site: int) -> bytes:
+def no_branch(machine: Machine, site: int) -> bytes:
     """3.18 and later: the branch's mask is overwritten."""
     at = site - CODE
     return machine.code[at : at + 1] + b"\x04" + machine.code[at + 2 : at + 4]
@@ -508,11 +545,11 @@ def _return(**where: int) -> Oracle:
 
 
 ORACLES = {
-    "mcount/ftrace_caller": Oracle(lambda t, e: mcount(t, e, regs=False), _bras_target, stops=True),
-    "mcount/ftrace_regs_caller": Oracle(lambda t, e: mcount(t, e, regs=True), _bras_target, stops=True),
-    "3.18/ftrace_caller": Oracle(lambda t, e: r0_protocol(t, e, _LINUX_3_18), _no_branch),
-    "6.12/ftrace_caller": Oracle(lambda t, e: r0_protocol(t, e, _LINUX_6_12), _no_branch),
-    "6.12/ftrace_regs_caller": Oracle(lambda t, e: r0_protocol(t, e, _LINUX_6_12_REGS), _no_branch),
+    "mcount/ftrace_caller": Oracle(lambda t, e: mcount(t, e, Mcount()), bras_target, stops=True),
+    "mcount/ftrace_regs_caller": Oracle(lambda t, e: mcount(t, e, Mcount(regs=True)), bras_target, stops=True),
+    "3.18/ftrace_caller": Oracle(lambda t, e: r0_protocol(t, e, _LINUX_3_18), no_branch),
+    "6.12/ftrace_caller": Oracle(lambda t, e: r0_protocol(t, e, _LINUX_6_12), no_branch),
+    "6.12/ftrace_regs_caller": Oracle(lambda t, e: r0_protocol(t, e, _LINUX_6_12_REGS), no_branch),
     "6.5/return_to_handler": _return(size=16, r2_at=0, r15_at=8),
     "6.14/return_to_handler": _return(size=200, r2_at=GPRS + 16, r15_at=GPRS + 120),
     **{

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutation import alternatives, bpf, families
+from tests.mutation import alternatives, bpf, eras, families
 from tests.mutation.machine import Machine, ObjectFile
 from tests.mutation.mutants import Depth, Mutant, mutants
 from tests.mutation.oracles import FUNCTIONS, VARIABLES, Oracle
@@ -26,7 +26,7 @@ from verify.verdict import Verdict
 
 ROOT = Path(__file__).resolve().parents[2] / "trampolines"
 RUNS_AS_IT_IS, RUNS_OF_A_MUTANT = 20, 12
-ORACLES = OWN_ORACLES | families.ORACLES | bpf.ORACLES | alternatives.ORACLES
+ORACLES = OWN_ORACLES | eras.ORACLES | families.ORACLES | bpf.ORACLES | alternatives.ORACLES
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,9 @@ CASES.append(Case("repaired/handler-variable", "ftrace_regs_caller", "3.18/ftrac
 CASES += [
     Case(*row, depth)
     for rows, depth in (
+        (eras.WHOLE, Depth.ALL),
+        (eras.OFFSETS, Depth.OFFSETS),
+        (eras.DELETIONS, Depth.DELETIONS),
         (families.WHOLE, Depth.ALL),
         (bpf.WHOLE, Depth.ALL),
         (families.OFFSETS, Depth.OFFSETS),
@@ -122,9 +125,10 @@ NOT_PROVED = {
     r"jump_r14\+0xa: br %r14 -> M1 15 -> (14|11|7)": "likewise",
     r"\+0x10: j \.\+28 -> (deleted|M1 15 -> (7|0))": "goes on at ftrace_regs_caller, which reads function_trace_stop "
     "again: another processor may have set it in between, and the handler is not called",
+    r"altinstr_replacement\+0x4: nop 0 -> M1 0 -> 1": "a branch that is never taken, but an indirect one in the code",
     r"sllg %r0,%r0,32 -> B2 0 -> 1": "right only because PSW bits 58-63 are zero, which nothing assumes",
-    r"\+0xd4: mvc 312\(4,%r15\),200\(%r15\) -> L 3 -> (4|11)": "stores what nothing wrote behind the tail call counter, "
-    "into the parent's frame, where this machine expects nothing",
+    r"\+0xd4: mvc 312\(4,%r15\),200\(%r15\) -> L 3 -> (4|11)": "stores what nothing wrote behind the tail "
+    "call counter, into the parent's frame, where this machine expects nothing",
     r"\+0xf4: br %r1 -> M1 15 -> (14|7)": "the condition code is that of an addition to r15, as above",
     r"ex(rl)? %r0,(\.\+10|0\(%r11?\)) -> R1 0 -> (1|15)": "an execute that modifies its target by a register is unsupported",
 }
@@ -154,8 +158,7 @@ def run(oracle: Oracle, machine: Machine, symbol: str, mutant: Mutant | None, ru
 
 
 def machine_with(path: Path) -> Machine:
-    file = ObjectFile.read(path)
-    return Machine(file, VARIABLES | alternatives.VARIABLES & set(file.undefined), FUNCTIONS)
+    return Machine(ObjectFile.read(path), VARIABLES, FUNCTIONS)
 
 
 def instructions(oracle: Oracle, machine: Machine, symbol: str) -> set[tuple[int, int]]:
@@ -205,7 +208,9 @@ def test_the_oracle_finds_what_was_wrong(name: str, oracle: str) -> None:
     assert BROKEN[name, oracle] <= found
 
 
-@pytest.mark.parametrize(("name", "symbol", "oracle", "wanted"), [*families.BROKEN, *bpf.BROKEN, *alternatives.BROKEN])
+@pytest.mark.parametrize(
+    ("name", "symbol", "oracle", "wanted"), [*eras.BROKEN, *families.BROKEN, *bpf.BROKEN, *alternatives.BROKEN]
+)
 def test_the_oracle_finds_what_was_wrong_in_the_families(
     name: str, symbol: str, oracle: str, wanted: set[str]
 ) -> None:
@@ -236,4 +241,4 @@ def test_no_wrong_mutant_is_proved(case: Case, tmp_path: Path) -> None:
     print(f"{case}: {len(places)} instructions, {count.total()} mutants: {dict(sorted(count.items()))}")
     assert not unsound, "proved, but the emulator shows that it is wrong:\n" + "\n".join(unsound)
     assert not unexplained, "right as far as the emulator can see, but not proved:\n" + "\n".join(unexplained)
-    assert count["wrong, not proved"] > count.total() / 3
+    assert count["wrong, not proved"] >= count.total() / 3

@@ -44,7 +44,7 @@ _LOADS_ADDRESS = frozenset({"LA", "LAY", "LAE", "LAEY", "LARL"})
 
 
 class Machine:
-    """Unicorn in the 31-bit mode, a new instance for every instruction."""
+    """Unicorn in the 31-bit mode; an instance that was interrupted is not used again."""
 
     def __init__(self) -> None:
         self._uc = unicorn.Uc(unicorn.UC_ARCH_S390X, unicorn.UC_MODE_BIG_ENDIAN)
@@ -60,6 +60,7 @@ class Machine:
             uc.mem_write(base, content)
         for address, raw in code.items():
             uc.mem_write(address, raw)
+        uc.ctl_remove_cache(CODE, CODE + CODE_SIZE)
         status = cpu.cc << _CC | cpu.program_mask << _PROGRAM_MASK
         values = [*cpu.gpr, *cpu.vector, *cpu.access, cpu.fpc, cpu.system_mask | status, cpu.pc]
         uc.reg_write_batch(list(zip(_REGISTERS, values, strict=True)))
@@ -233,15 +234,17 @@ def outcome(step: Step, cpu: Cpu, memory: Memory) -> tuple[Cpu, Memory]:
     known = _Known(cpu, {base: bytearray(content) for base, content in memory.items()})
     value = Evaluation(known)
     for kind, address, term, guard in state.events:
+        fresh = term.leaf is not None and term.leaf.name.startswith("mem")
         if not value(guard):
-            known.setdefault(term, 0)
+            if kind == "load" and fresh:
+                known[term] = 0  # not accessed: nothing may depend on it
             continue
         at, size = value(address), term.width // 8
         there = read(after, at, size)
         if kind == "store":
             base = next(base for base in after if base <= at < base + len(after[base]))
             after[base][at - base : at - base + size] = value(term).to_bytes(size, "big")
-        elif term.leaf is not None and term.leaf.name.startswith("mem"):
+        elif fresh:
             known[term] = there
         else:
             assert value(term) == there, f"the stack gives {value(term):#x} at {at:#x}, not {there:#x}"

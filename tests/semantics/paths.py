@@ -50,7 +50,8 @@ MODE_64 = 0x1_8000_0000
 _STATUS = 0x3F << 40  # condition code and program mask inside the PSW mask (bits 18-23)
 _ABOVE = 0x200  # bytes of the caller's frames that are compared
 _BELOW = 0x200  # bytes that an interrupt uses
-_OUTSIDE = ((DATA, DATA_SIZE), (LOWCORE, LOWCORE_SIZE))
+POINTED, POINTED_SIZE = 0x3FF_B000_0000, 0x8000  # what pointers at entry and in storage point at
+_OUTSIDE = ((DATA, DATA_SIZE), (LOWCORE, LOWCORE_SIZE), (POINTED, POINTED_SIZE))
 _THUNK = re.compile(r"__s390_indirect_jump_r(\d+)(use_r\d+)?$")
 
 
@@ -136,6 +137,7 @@ class Linked:
         parsed = ObjectFile.read(image.path)
         external = frozenset(names - parsed.symbols.keys())
         self.machine = Machine(parsed, external & data, external - data)
+        self.machine.uc.mem_map(POINTED, POINTED_SIZE)
 
     def fixed(self, code: Code) -> dict[Term, int]:
         """The addresses of sections and symbols, as far as they are unknowns of the verifier."""
@@ -468,9 +470,9 @@ def _byte(term: Term, index: int) -> Term:
 
 
 def _pointers(path: Path) -> dict[Term, int]:
-    """Places for what unknowns point at that a path reads or writes through: far enough apart, where data is."""
+    """Places for what unknowns point at that a path reads or writes through: a page for each."""
     bases = dict.fromkeys(base for address in _addresses(path) if (base := split(address)[0]) is not None)
-    return {base: DATA + 0x800 + 0x100 * number for number, base in enumerate(filter(_points, bases))}
+    return {base: POINTED + 0x100 + 0x1000 * number for number, base in enumerate(filter(_points, bases))}
 
 
 def _points(base: Term) -> bool:

@@ -1,25 +1,26 @@
-"""Every instruction with semantics, in the 31-bit addressing mode, against unicorn in that mode and against the manual."""
+"""Every instruction with semantics in the 31-bit addressing mode, against unicorn in that mode and the manual."""
 
 from __future__ import annotations
 
 import random
 from collections import Counter
+from functools import cache
 
 import pytest
 
 from tests.semantics import narrow, operands
 from tests.semantics.disagreements import admitted
 from tests.semantics.narrow import CODE, DATA, SPACE, Machine, code_of, literal_state, performed, unknown_state
-from tests.semantics.test_cosimulation import ALLOWED, PSW, ROWS, SEPARATE, make
+from tests.semantics.test_cosimulation import ALLOWED, PSW, ROWS, SEPARATE, decoded, make
 from tests.semantics.unicorn_machine import Cpu, Interruption
 from verify.errors import Unsupported
 from verify.machine.mode import MODE_31, MODE_64
 from verify.machine.state import entry_system_mask
 from verify.machine.term import concat, const, extract, leaf, plus, zero_extend
 from verify.semantics import isa
-from verify.semantics.decode import Instruction, decode
+from verify.semantics.decode import Instruction
 
-FORMS, STATES, TRIES = 3, 4, 40
+FORMS, STATES, TRIES = 2, 3, 20
 
 # What has no semantics in this mode, in any form or in some: the words of the refusal.
 REFUSED = {
@@ -31,15 +32,26 @@ REFUSED = {
 MACHINE = "unicorn-31"
 
 
+@cache
+def machine() -> Machine:
+    return Machine()
+
+
 def compare(insn: Instruction, cpu: Cpu, rng: random.Random, literal: bool) -> dict[str, str] | None:
     """Where the verifier and unicorn differ; None where unicorn is interrupted or storage ends."""
     code = {CODE: insn.raw}
     memory, image = narrow.storage(rng, code), code_of(code)
+    if insn.mnemonic == "LFPC":  # every byte fits every place of a valid floating-point control word
+        memory = {base: content if base == narrow.AROUND else bytes(byte & 0x70 for byte in content)
+                  for base, content in memory.items()}  # fmt: skip
     step = performed(image, literal_state(image, cpu) if literal else unknown_state(image))
     try:
         found = narrow.outcome(step, cpu, memory)
-        after, stored = Machine().run(cpu, code, memory)
-    except (LookupError, Interruption):
+        after, stored = machine().run(cpu, code, memory)
+    except LookupError:
+        return None
+    except Interruption:
+        machine.cache_clear()
         return None
     return narrow.difference(found, (narrow.corrected(insn, cpu, after), stored))
 
@@ -50,8 +62,8 @@ def test_every_row_against_unicorn(mnemonic: str) -> None:
     rng, compared = random.Random(f"31 {mnemonic}"), Counter[bool]()
     for choice in operands.choices(isa.by_mnemonic()[mnemonic], rng, FORMS):
         insn = narrow.near(choice, rng)
-        if mnemonic == "EPSW" and insn.fields["R2"]:
-            continue
+        if mnemonic == "EPSW":  # its right half is refused
+            insn = decoded(make("EPSW", R1=insn.fields["R1"]))
         for number in range(TRIES):
             literal = number % 2 == 1
             wrong = compare(insn, narrow.start_state(insn, rng), rng, literal)
@@ -66,8 +78,8 @@ def test_every_row_against_unicorn(mnemonic: str) -> None:
 
 @pytest.mark.parametrize("mnemonic", sorted(REFUSED))
 def test_what_has_no_semantics_in_this_mode_is_refused(mnemonic: str) -> None:
-    raw = make(mnemonic, **dict.fromkeys(("R1", "R2", "M1"), 2)) if mnemonic in {"EPSW", "BIC"} else make(mnemonic)
-    image = code_of({CODE: raw})
+    fields = {"EPSW": {"R1": 2, "R2": 3}, "BIC": {"M1": 15, "B2": 3}}.get(mnemonic, {})
+    image = code_of({CODE: make(mnemonic, **fields)})
     with pytest.raises(Unsupported, match=REFUSED[mnemonic]):
         performed(image, unknown_state(image))
 
@@ -194,8 +206,7 @@ def test_storage_half_the_address_space_away_is_refused() -> None:
 
 
 def test_the_comparison_with_unicorn_sees_a_wrong_upper_half() -> None:
-    insn = decode(make("LR", R1=1, R2=2))
-    assert insn is not None
+    insn = decoded(make("LR", R1=1, R2=2))
     rng = random.Random(0)
     cpu = narrow.start_state(insn, rng)
     image = code_of({CODE: insn.raw})
@@ -209,8 +220,7 @@ def test_the_comparison_with_unicorn_sees_a_wrong_upper_half() -> None:
 
 def test_unicorn_clears_bits_0_to_31_where_the_manual_keeps_them() -> None:
     """Without the correction LA differs: the row of disagreements.tsv is needed."""
-    insn = decode(make("LA", R1=1, B2=2))
-    assert insn is not None
+    insn = decoded(make("LA", R1=1, B2=2))
     cpu = Cpu(system_mask=narrow.MODE, pc=CODE).with_gpr(1, 0x1234_5678_0000_0000).with_gpr(2, DATA)
     after, _ = Machine().run(cpu, {CODE: insn.raw}, {})
     assert after.gpr[1] == DATA

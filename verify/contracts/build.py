@@ -14,7 +14,7 @@ from verify.contracts.expr import Expr, ExprError, Kind, expand, parse
 from verify.contracts.layout import Layout, load_layout
 from verify.contracts.measured import Measured
 from verify.contracts.registers import RegisterError, registers
-from verify.contracts.schema import Call, Claim, Contract, Handed, PatchSite, SupervisorCall
+from verify.contracts.schema import Call, Claim, Contract, Handed, PatchSite, Region, SupervisorCall
 from verify.contracts.source import Source, Table
 from verify.errors import ContractError
 from verify.semantics import levels
@@ -39,6 +39,7 @@ _NESTED = {
              "requires", "ensures", "into", "leaves"),
     "patch": ("at", "states", "written"),
     "struct": ("type", "complete"),
+    "regions": ("at", "struct"),
 }
 _SUPERVISOR = ("allowed", "clobbers", "refuses")
 _MACHINE = re.compile(r"^(?:old\.)?(?:r(?:\d|1[0-5])|cc|psw\.mask|f(?:\d|1[0-5])|pc)$")
@@ -245,6 +246,7 @@ class _Builder:
             given=self.given(),
             switches=tuple(self.expr(t, "switches", kind=Kind.NUMBER) for t in self.strings(table, "switches")),
             stores=tuple(self.stored()),
+            regions=tuple(self.regions()),
         )
 
     def stored(self) -> Iterable[tuple[Expr, int]]:
@@ -255,6 +257,15 @@ class _Builder:
                 raise self.error(f"layout {self.layout.name} has no {name!r}", "stores", name)
             size = self.layout.structs[struct].field(field).size
             yield self.expr(text, "stores", name, kind=Kind.NUMBER), size
+
+    def regions(self) -> Iterable[Region]:
+        """The regions in their order: [name] = { at = ADDRESS, struct = NAME }; a base may be read from earlier ones."""
+        for name, body in self.typed(self.table, "regions", dict, {}).items():
+            struct = self.typed(self.typed(self.table["regions"], name, dict, {}), "struct", str, "")
+            if struct not in self.layout.structs:
+                raise self.error(f"layout {self.layout.name} has no struct {struct!r}", "regions", name)
+            base = self.expr(body.get("at"), "regions", name, kind=Kind.NUMBER)
+            yield Region(name, base, self.layout.structs[struct].size)
 
     def preserved(self) -> tuple[str, ...]:
         """`preserves` without the registers of `scratch`, in which a routine may leave anything."""
@@ -330,7 +341,10 @@ class _Builder:
             )
 
     def statements(self, body: Mapping[str, Any], key: str, call: str) -> Iterable[Expr]:
-        for pattern in self.strings(body, key):
+        patterns = body.get(key, [])
+        if not isinstance(patterns, list):
+            raise self.error(f"{key!r} must be a list of statements", f"call.{call}", key)
+        for pattern in patterns:
             for (text,) in self.expanded(pattern, where=(f"call.{call}", key)):
                 yield self.expr(text, f"call.{call}", key, kind=Kind.STATEMENT, written=pattern)
 
@@ -412,8 +426,10 @@ class _Builder:
             first, *others = [one.changes for one in states] or [True]
             if first or not others or not all(others):
                 raise self.error("'states' must begin with \"as assembled\" and list another one", where, "states")
+            if "written" not in body:
+                raise self.error("a patch site must say how it is 'written'", where, "states")
             try:
-                writing = sites.writing(body.get("written"))
+                writing = sites.writing(body["written"])
             except sites.SiteError as problem:
                 raise self.error(f"'written': {problem}", where, "written") from problem
             yield PatchSite(name, self.strings(body, "at"), tuple(states), writing)

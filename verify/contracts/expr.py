@@ -61,11 +61,6 @@ class Expr:
         """The expression's term; a comparison is a Bool. Raises Undefined."""
         return _Evaluator(scope).visit(self.tree)
 
-    def reads(self) -> bool:
-        """Whether it speaks of storage where it is evaluated (`mem`), not at entry (`old.mem`)."""
-        subscripts = (node for node in ast.walk(self.tree) if isinstance(node, ast.Subscript))
-        return any(dotted(node.value) in ("mem", "mem4") for node in subscripts)
-
     def sides(self) -> tuple[Expr, Expr] | None:
         """Left and right of a single equality: what was found, and what was expected."""
         tree = self.tree

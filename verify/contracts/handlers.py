@@ -104,6 +104,8 @@ def _sets(source: Source, changes: tuple[str, ...]) -> tuple[Expr, ...]:
             raise source.error(str(problem), "sets", text) from problem
         if found[-1].kind is not Kind.STATEMENT:
             raise source.error(f"{text!r} is a number, where a statement belongs", "sets", text)
+        if not found[-1].names or "mem" in text:
+            raise source.error(f"{text!r} must speak of fields, and of nothing else", "sets", text)
     return tuple(found)
 
 
@@ -154,8 +156,8 @@ class _Fields:
     def name(self, path: str) -> Term:
         return self.fields[f"{self.struct}.{path}"]
 
-    def memory(self, _address: Term, size: int = 8, *, old: bool) -> Term:
-        raise NotImplementedError(f"storage ({old=}, {size=}) in 'sets', where only fields are names")
+    def memory(self, address: Term, *, old: bool, size: int | None = None) -> Term:
+        raise NotImplementedError(f"{address}: 'sets' speaks of fields only ({old=}, {size=})")
 
 
 def withheld(contract: Contract, when: Expr | None) -> tuple[str, ...]:

@@ -17,8 +17,9 @@ from verify.errors import ContractError, UsageError
 
 KEYS = ("summary", "source", "extends", "abstract", "layout", "symbols", "inner", "meaning", "assume", "defines",
          "grants", "separate", "writes", "clobbers", "keeps", "thunks", "supervisor_call", "variables", "values",
-         "call", "patch", "lowcore", "struct", "early", "preserves", "vector", "mode", "unwind", "call_abi", "expoline", "arch",
-         "stale", "given", "claims", "scratch", "switches", "stores", "kernels", "backported", "superseded", "present", "absent", "formerly",
+         "call", "patch", "lowcore", "struct", "early", "preserves", "vector", "mode", "unwind", "call_abi", "expoline",
+         "arch",
+         "stale", "given", "claims", "scratch", "switches", "stores", "regions", "kernels", "backported", "superseded", "present", "absent", "formerly",
          "drop")  # fmt: skip
 Has = Callable[[str], bool]
 """Whether an object knows a symbol of that name or pattern, defined or not."""

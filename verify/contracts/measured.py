@@ -14,7 +14,9 @@ from verify.contracts.layout import Field, Layout, Struct
 from verify.errors import InputError
 
 # What every kernel's build can tell of: where it does not, the kernel has none, whatever another one had.
-KERNELS = ("pt_regs", "ftrace_regs", "fgraph_ret_regs", "lowcore", "task_struct")
+KERNELS = ("pt_regs", "ftrace_regs", "fgraph_ret_regs", "lowcore", "task_struct", "thread_struct", "thread_info")
+# Records of code and data: their padding has no name in C, and is as long as the instructions make it.
+_RECORDS = ("ftrace_hotpatch_trampoline", "bpf_plt")
 _ALIASES = {"ftrace_regs": ("__arch_ftrace_regs", "ftrace_regs"), "lowcore": ("lowcore", "_lowcore")}
 _FIRST_SAVED = 6  # struct stack_frame's gprs are r6 to r15 (asm/stacktrace.h)
 
@@ -59,11 +61,15 @@ class _Structs(Mapping[str, Struct]):
 
     def _find(self, name: str) -> Struct | None:
         own = self._base.structs.get(name)
+        if own is None and name not in KERNELS:  # a word of the contract language, perhaps
+            return None
         found = self._asked(name)
         if found is None:
             return None if name in KERNELS else own
         if name == "stack_frame" and own is not None:
             return _frame(self._kernel.path, found, own, self._base.word)
+        if name in _RECORDS and own is not None and found.size == own.size:
+            return replace(found, fields={**own.fields, **found.fields})
         return found
 
     def _asked(self, name: str) -> Struct | None:

@@ -97,6 +97,15 @@ class Handed:
 
 
 @dataclass(frozen=True)
+class Region:
+    """Storage outside the stack, `size` bytes from `base`, that overlaps no other region and does not wrap."""
+
+    name: str
+    base: Expr
+    size: int
+
+
+@dataclass(frozen=True)
 class Narrowing:
     """What a handler model (`verify prove --handler`) left of what the contract lets a callee change.
 
@@ -152,10 +161,7 @@ class Contract:
     given: Mapping[str, int | None] = field(default_factory=dict)
     switches: tuple[Expr, ...] = ()
     stores: tuple[tuple[Expr, int], ...] = ()
-
-    def observes(self, expr: Expr) -> bool:
-        """Whether an expression speaks of storage as a path finds it (`mem`), be it by way of [values]."""
-        return expr.reads() or any(self.observes(self.values[name]) for name in expr.names if name in self.values)
+    regions: tuple[Region, ...] = ()
 
     @property
     def bits(self) -> int:

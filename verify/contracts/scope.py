@@ -20,7 +20,9 @@ from verify.machine.term import (
     leaf,
     neg,
     not_,
+    offset_from,
     or_,
+    plus,
     split,
     sub,
     ule,
@@ -227,12 +229,49 @@ class Moment:
         for number in reversed(range(len(stores))):
             store = stores[number]
             if store.address is address and store.value.width == 8 * word and store.guard is TRUE:
-                self.fresh.extend(_apart(address, later, word) for later in stores[number + 1 :])
+                self.fresh.extend(self._apart(address, later, word) for later in stores[number + 1 :])
                 return store.value
         loads = {load.value: load for load in self.state.loads if _reads_whole(load, address, word)}
         picked = self._picked((address, word), list(loads), f"storage at {address}")
-        self.fresh.extend(_apart(address, store, word) for store in stores[: loads[picked].stores])
+        self.fresh.extend(self._apart(address, store, word) for store in stores[: loads[picked].stores])
         return picked
+
+    def _apart(self, address: Term, store: Store, word: int) -> Term:
+        if store.offset is not None:
+            return TRUE  # an address outside the protected stack: the contract says that it is elsewhere
+        here, there = self._region(address, word), self._region(store.address, store.value.width // 8)
+        return TRUE if here is not None and there is not None and here != there else _apart(address, store, word)
+
+    # Regions
+
+    def regions_apart(self) -> Iterator[Term]:
+        """That the contract's regions do not overlap and do not wrap, as far as this path knows where they lie."""
+        known = list(self._regions())
+        for _, base, size in known:
+            yield or_(ule(base, const(-size - 1, base.width)))
+        for number, (name, base, size) in enumerate(known):
+            for other, second, length in known[number + 1 :]:
+                if name != other:
+                    yield or_(ule(plus(base, size), second), ule(plus(second, length), base))
+
+    def _regions(self) -> Iterator[tuple[str, Term, int]]:
+        """Name, base and size of each region. A base is read where only regions before it are known to be apart."""
+        for number, region in enumerate(self.contract.regions):
+            earlier = replace(self.contract, regions=self.contract.regions[:number])
+            moment = replace(self, contract=earlier, picks={})
+            try:
+                found = [value for value, fresh in moment._for_each_read(region.base) if and_(*fresh) is TRUE]
+            except Undefined:
+                continue
+            yield from ((region.name, base, region.size) for base in found)
+
+    def _region(self, address: Term, size: int) -> str | None:
+        """The region in which these bytes lie, if they lie in one."""
+        for name, base, length in self._regions():
+            distance = offset_from(address, base)
+            if distance is not None and 0 <= distance <= length - size:
+                return name
+        return None
 
 
 class _Choice(Exception):
@@ -249,8 +288,6 @@ def _reads_whole(load: Load, address: Term, word: int) -> bool:
 
 def _apart(address: Term, store: Store, word: int) -> Term:
     """That a store does not touch the word at an address: neither begins inside the other, modulo the wrap."""
-    if store.offset is not None:
-        return TRUE  # an address outside the protected stack: the contract says that it is elsewhere
     size, bits = store.value.width // 8, address.width
     distance = sub(address, store.address)
     apart = and_(ule(const(size, bits), distance), ule(const(word, bits), neg(distance)))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from verify.equiv.compare import Difference, Track, differences
-from verify.machine.term import FALSE, INDETERMINATE, TRUE, Term, and_, not_
+from verify.machine.term import FALSE, INDETERMINATE, TRUE, Origin, Term, and_, not_
 from verify.prove.smt import Model, Solver, SolverLimit
 from verify.verdict import Verdict
 
@@ -127,10 +127,27 @@ def _garbage(unknown: Term, one: Track, other: Track) -> bool:
 
 
 def _unmatched(each: Difference, one: Track, other: Track) -> Iterator[Term]:
+    """What one side names by itself and the other may have, too: then that the values differ means nothing."""
     own = one.names.unmatched | other.names.unmatched
-    if own:
-        for term in (each.goal, *one.conditions, *other.conditions):
-            yield from own & term.leaves()
+    if not own:
+        return
+    for condition in (*one.conditions, *other.conditions):
+        yield from own & condition.leaves()
+    old = None if each.old is None else one.names(each.old)
+    new = None if each.new is None else other.names(each.new)
+    for mine, theirs in ((old, new), (new, old)):
+        for unknown in own & mine.leaves() if mine is not None else ():
+            if not _is_address(unknown) or theirs is None or any(map(_has_name, theirs.leaves())):
+                yield unknown
+
+
+def _is_address(unknown: Term) -> bool:
+    return unknown.leaf is not None and unknown.leaf.origin is Origin.CODE
+
+
+def _has_name(unknown: Term) -> bool:
+    """Whether an unknown may be an address of something that the other object has under another name."""
+    return unknown.leaf is not None and unknown.leaf.origin in (Origin.CODE, Origin.SYMBOL, Origin.LOAD)
 
 
 def _complete(given: Sequence[Term], rows: Sequence[Sequence[Term]]) -> bool:

@@ -131,7 +131,7 @@ class Viewer:
                         f"the return address in {what}", moment.memory(plus(above, return_at), old=False), made.at
                     )
             except Undefined as problem:
-                yield Item(what, None, made.at, str(problem))
+                yield Item(f"whether {what} is the caller's", None, made.at, str(problem))
                 return
             last = above is mode.r15
             yield Item(f"whether {what} is the caller's", const(last, 1), made.at)

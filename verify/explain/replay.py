@@ -337,7 +337,6 @@ class Replay:
             return f"old.r15{distance:+d}" if distance else "old.r15"
         return self.placed.label(address) or f"{address:#x}"
 
-
     def told(self, width: int, number: int) -> str:
         """A number as people would write it: one as wide as a register or an address may be an address."""
         return self.named(number) if width in (self.mode.word, self.mode.bits) else f"{number:#x}"

@@ -29,7 +29,7 @@ _ENTRIES, _REPLACEMENTS = ".altinstructions", ".altinstr_replacement"
 _SIZES = (11, 12, 13)
 _LONGEST = 254  # bytes that one entry replaces; 12-byte entries count in one byte, and the macros check
 _NOPS = {0: b"", 2: b"\x07\x00", 4: b"\x47\x00\x00\x00", 6: b"\xc0\x04\x00\x00\x00\x00"}
-_TYPES = {0: "facility {}", 1: "machine feature {}", 2: "branch prediction off (facility {})"}
+_FACILITY = 0  # the type of an entry that hangs on a facility; what the others are has changed since 6.11
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ def _entry(image: Image, data: bytes, place: Place, replacement: Place) -> Alter
     else:
         word, length = struct.unpack_from(">IB", data, 8)
         kind, number, used = word >> 20 & 0xFF, word & 0xFFFFF, length
-    if length % 2 or used % 2 or place.offset % 2 or replacement.offset % 2 or not 0 < length <= _LONGEST:
+    if length % 2 or used % 2 or place.offset % 2 or not 0 < length <= _LONGEST:
         raise Unsupported(f"the entry for {image.label(place)} has an odd address or length, or none")
     raw = image.code(replacement, used)
     if len(raw) != used or len(image.code(place, length)) != length:
@@ -149,7 +149,7 @@ def _entry(image: Image, data: bytes, place: Place, replacement: Place) -> Alter
         for at in range(hole.place.offset - replacement.offset, hole.place.offset - replacement.offset + hole.row.size)
         if 0 <= at < used
     }
-    feature = _TYPES.get(kind, f"alternative type {kind}, number {{}}").format(number)
+    feature = f"facility {number}" if kind == _FACILITY else f"feature {number} of type {kind}"
     return Alternative(place, raw + _padding(length - used), feature, unknown)
 
 

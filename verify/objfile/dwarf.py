@@ -30,6 +30,7 @@ _SECTION_SYMBOL = 3
 _LONGEST = 1 << 16  # bytes that the entries of one struct take
 _AGREEING = 2  # definitions of one struct that are compared
 _SCANNED = 200  # places where a name is mentioned that are looked at: most are declarations and members
+_NEAR = 8 << 20  # bytes of .debug_info that are searched first
 _DEEPEST = 8  # structs inside structs
 _PLUS_UCONST = 0x23  # DW_OP_plus_uconst: how DWARF 2 writes the offset of a member
 _THROUGH = ("DW_TAG_typedef", "DW_TAG_const_type", "DW_TAG_volatile_type", "DW_TAG_atomic_type")
@@ -118,12 +119,17 @@ class Debug:
         """The entries that define a struct."""
         text = name.encode()
         fields = [where.to_bytes(4, "big") for where in _all(self.strings, text + b"\0")]
-        for where in (where for field in fields for where in islice(_all(self.info, field), _SCANNED)):
+        for where in self._mentioned(fields):
             unit = self.dwarf.get_CU_at(self.units[bisect_right(self.units, where) - 1])
             found = (self._entry(unit, where - back, text) for back in _codes(self.info, where))
             yield from (entry for entry in found if entry is not None)
         if self.offsets:
             yield from (entry for unit in self._numbered(fields) for entry in _structs(unit, text))
+
+    def _mentioned(self, fields: list[bytes]) -> Iterator[int]:
+        """Where one of these stands in .debug_info: first near its beginning, where most structs are defined."""
+        for first, end in ((0, _NEAR), (_NEAR, len(self.info))):
+            yield from (where for field in fields for where in islice(_all(self.info, field, first, end), _SCANNED))
 
     def _entry(self, unit: Any, start: int, name: bytes) -> Any:
         """The definition of that struct which starts there, or None where these bytes are something else."""
@@ -223,12 +229,13 @@ def _relocated(elf: Any, name: str, data: bytes) -> bytes:
     return bytes(patched)
 
 
-def _all(data: bytes, what: bytes) -> Iterator[int]:
-    """Every offset at which these bytes stand."""
-    at = data.find(what)
+def _all(data: bytes, what: bytes, first: int = 0, end: int | None = None) -> Iterator[int]:
+    """Every offset in this range at which these bytes start."""
+    last = len(data) if end is None else min(end + len(what) - 1, len(data))
+    at = data.find(what, first, last)
     while at >= 0:
         yield at
-        at = data.find(what, at + 1)
+        at = data.find(what, at + 1, last)
 
 
 def _codes(info: bytes, end: int) -> Iterator[int]:

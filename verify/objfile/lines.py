@@ -22,8 +22,8 @@ from verify.objfile.image import LINKED_SPACE
 Address = tuple[int, int]
 """Section index (linked images: 0) and offset in bytes (linked images: virtual address), as in `Place`."""
 
-_INDEX = 48  # the bit from which on a number holds the section's index: no section is larger than 2**48 bytes
-_OFFSET = (1 << _INDEX) - 1
+# The bit from which on an address of 64 or 32 bits holds the section's index; larger sections have no lines.
+_INDEX = {64: 48, 32: 20}
 _SIZES = {4: 4, 22: 8}  # R_390_32 and R_390_64: bytes of the field
 _SHF_EXECINSTR = 0x4
 _RELOCATABLE = "ET_REL"
@@ -112,26 +112,29 @@ def _rows(elf: Any, here: Path) -> dict[Address, str | None]:
     dwarf = _dwarf(elf)
     if dwarf is None:
         return {}
-    relocatable = elf["e_type"] == _RELOCATABLE
+    bit = _INDEX[elf.elfclass] if elf["e_type"] == _RELOCATABLE else 0
+    if bit and any(section["sh_size"] >> bit for section in elf.iter_sections()):
+        return {}
     rows: dict[Address, str | None] = {}
     ends: set[Address] = set()
     for unit in dwarf.iter_CUs():
         program = dwarf.line_program_for_CU(unit)
         if program is not None:
-            _collect(program, _Files(program.header, unit, here), relocatable, rows, ends)
+            _collect(program, _Files(program.header, unit, here), bit, rows, ends)
     return dict.fromkeys(ends) | rows  # one sequence may start where another one ends
 
 
-def _collect(
-    program: Any, files: _Files, relocatable: bool, rows: dict[Address, str | None], ends: set[Address]
-) -> None:
-    """Add the rows of one line program; of several for one address the last one is the line."""
+def _collect(program: Any, files: _Files, bit: int, rows: dict[Address, str | None], ends: set[Address]) -> None:
+    """Add the rows of one line program; of several for one address the last one is the line.
+
+    `bit` is where the section's index begins in an address, 0 in a linked image.
+    """
     for entry in program.get_entries():
         state = entry.state
         if state is None:
             continue
-        index, offset = divmod(state.address, 1 << _INDEX) if relocatable else (LINKED_SPACE, state.address)
-        if relocatable and not index:
+        index, offset = divmod(state.address, 1 << bit) if bit else (LINKED_SPACE, state.address)
+        if bit and not index:
             continue  # an address in no section of this object, or in code that the linker dropped
         if state.end_sequence:
             ends.add((index, offset))
@@ -181,7 +184,7 @@ def _relocate(elf: Any, descriptors: Iterable[Any]) -> None:
             symbols = sections[table["sh_link"]]
             with descriptor.stream.getbuffer() as data:
                 for entry in table.iter_relocations():
-                    _apply(data, entry, _value(symbols.get_symbol(entry["r_info_sym"]), sections))
+                    _apply(data, entry, _value(symbols.get_symbol(entry["r_info_sym"]), sections, _INDEX[elf.elfclass]))
 
 
 def _apply(data: memoryview, entry: Any, value: int) -> None:
@@ -192,10 +195,10 @@ def _apply(data: memoryview, entry: Any, value: int) -> None:
     data[first : first + size] = field.to_bytes(size, "big")
 
 
-def _value(symbol: Any, sections: list[Any]) -> int:
+def _value(symbol: Any, sections: list[Any], bit: int) -> int:
     """S: the symbol's offset, with the section's index above it where that is code; 0 for what is not defined here."""
     index = symbol["st_shndx"]
     if not isinstance(index, int):
         return 0
     code = sections[index]["sh_flags"] & _SHF_EXECINSTR
-    return int(symbol["st_value"]) & _OFFSET | (index << _INDEX if code else 0)
+    return int(symbol["st_value"]) & ((1 << bit) - 1) | (index << bit if code else 0)

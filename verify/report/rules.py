@@ -98,7 +98,9 @@ def listing() -> str:
 
 def render(rule: Rule, width: int, paint: Paint = plain) -> str:
     """The whole rule as text, wrapped to `width` columns (the code is not); `paint` marks headings."""
-    old = [] if rule.old is None else [*_section("Old", rule.old.text, width, paint), _code(rule.old.code, rule.old.code)]
+    old = (
+        [] if rule.old is None else [*_section("Old", rule.old.text, width, paint), _code(rule.old.code, rule.old.code)]
+    )
     parts = [
         paint(f"{rule.name}: {rule.summary}"),
         *_section("Meaning", rule.meaning, width, paint),

@@ -28,7 +28,8 @@ _DEFINITION = re.compile(
 class Header:
     """A file that gives names to offsets: its real path, its text, its macros that are plain numbers.
 
-    `given` is the path as the user knows it; `meanings` has the struct and the field (None: its size) of macros.
+    `given` is the path as the user knows it; `meanings` has the struct and the field (None: its size) of macros. A
+    macro in `inner` is the offset of an inner struct, in which the field lies that much further on.
     """
 
     path: Path
@@ -36,6 +37,11 @@ class Header:
     text: str
     macros: dict[str, int]
     meanings: dict[str, tuple[str, str | None]]
+    inner: dict[str, int]
+
+    def offset(self, name: str) -> int:
+        """The offset of the field that a macro stands for, from the beginning of its struct."""
+        return self.macros[name] + self.inner.get(name, 0)
 
     def rewritten(self, change: Callable[[str, int], int]) -> str:
         """The text with `change(name, number)` in the place of each macro's number."""
@@ -53,6 +59,9 @@ class Header:
         return f'{directive} "{POISON}"\n'
 
 
+# An inner struct, a part of it, and the field that the two together are (4.2 and later).
+_NESTED = (("__TASK_thread", "__THREAD_ksp", ("task_struct", "thread.ksp")),)
+
 POISON = "s390x-verify: this file is read"
 """What a tool says when it reads a poisoned header."""
 
@@ -66,8 +75,14 @@ def read(path: Path) -> Header:
     found = {name: (number, comment) for name, number, comment in map(_defined, _DEFINITION.finditer(text))}
     if not found:
         raise InputError(path, "defines no number, neither by `#define NAME 24` nor by `.equ NAME, 24`")
+    macros = {name: number for name, (number, _) in found.items()}
     meanings = {name: known for name, (_, comment) in found.items() if (known := meaning(name, comment))}
-    return Header(path.resolve(), path, text, {name: number for name, (number, _) in found.items()}, meanings)
+    inner = {}
+    for outer, part, known in _NESTED:
+        if outer in macros and part in macros:  # the part counts from the inner struct, which moves with it
+            meanings.pop(part, None)
+            meanings[outer], inner[outer] = known, macros[part]
+    return Header(path.resolve(), path, text, macros, meanings, inner)
 
 
 def _defined(match: re.Match[str]) -> tuple[str, int, str]:
@@ -92,7 +107,8 @@ def moved(header: Header, variant: Variant) -> str:
     def change(name: str, number: int) -> int:
         struct, field = header.meanings.get(name, ("", None))
         if struct == variant.struct:
-            return number + variant.growth if field is None else variant.offset(number)
+            inner = header.inner.get(name, 0)
+            return number + variant.growth if field is None else variant.offset(number + inner) - inner
         around = _AROUND.get(struct) == variant.struct
         return number + variant.growth if around and field is None else number
 
@@ -105,7 +121,7 @@ def laid_out(layout: Layout, found: Iterable[Header]) -> Layout:
     for header in found:
         for name, (struct, field) in header.meanings.items():
             if struct in known:
-                number = header.macros[name]
+                number = header.offset(name)
                 known[struct] = _sized(known[struct], number) if field is None else _put(known[struct], field, number)
         for name in {struct for struct, _ in header.meanings.values()} & set(known):
             _check(header, layout, layout.structs[name], known[name])

@@ -16,6 +16,7 @@ FIXED = frozenset({"stack_frame", "lowcore"})
 
 _ALIGNMENT = 8
 _GROWTH = 8
+_REACH = 2048  # half of what a displacement of 12 bits reaches
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,8 @@ def variants(struct: Struct) -> tuple[Variant, ...]:
         ("the last field put first", (*parts[-1:], *parts[:-1])),
         ("the first field put last", (*parts[1:], *parts[:1])),
     ]
-    permuted = [_laid_out(struct, name, order) for name, order in orders if len(parts) > 1]
+    small = struct.size <= _REACH  # a field of a large struct may not be reached by a displacement somewhere else
+    permuted = [_laid_out(struct, name, order) for name, order in orders if len(parts) > 1 and small]
     return tuple(_distinct([*growing, *permuted, *alone]))
 
 
@@ -128,11 +130,16 @@ def _laid_out(struct: Struct, name: str, order: Iterable[Block], head: int = 0, 
 
 
 def _alone(struct: Struct, parts: Iterable[Block], block: Block) -> Variant:
-    """One field behind all others, which stay: its old place is a hole."""
-    start = -(-struct.size // _ALIGNMENT) * _ALIGNMENT
+    """One field behind all others, which stay: its old place is a hole. In a large struct it goes to a hole near it."""
+    holes = [one for one in parts if not one.name and one.size >= block.size]
+    if struct.size > _REACH and holes:
+        hole = min(holes, key=lambda one: abs(one.at - block.at))
+        start, growth = (hole.at if hole.at > block.at else hole.end - block.size), 0
+    else:
+        start = -(-struct.size // _ALIGNMENT) * _ALIGNMENT
+        growth = start + block.size - struct.size
     moved = tuple((one, start if one is block else one.at) for one in parts)
-    return Variant(f"{struct.name}: {block.name} moved", struct.name, struct.size,
-                   start + block.size - struct.size, moved)  # fmt: skip
+    return Variant(f"{struct.name}: {block.name} moved", struct.name, struct.size, growth, moved)
 
 
 def _distinct(found: Iterable[Variant]) -> Iterator[Variant]:

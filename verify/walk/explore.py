@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
@@ -132,7 +131,7 @@ class _Explorer:
 
     def ended(self, walk: _Walk, end: Exit | Stop) -> Path:
         if isinstance(end, Exit):
-            walk.state.conditions += self.assumed(walk)
+            walk.state.conditions += self.moment(walk).regions_apart()
         return Path(
             self.code,
             self.choice,
@@ -144,13 +143,6 @@ class _Explorer:
             end,
             tuple(dict.fromkeys(walk.trusted)),
         )
-
-    def assumed(self, walk: _Walk) -> Iterator[Term]:
-        """What the contract assumes of storage that this path has read."""
-        for expr in self.contract.assume:
-            if self.contract.observes(expr):
-                with suppress(Undefined):  # not read: then nothing is assumed
-                    yield self.moment(walk).may_hold(expr)
 
     def run(self, walk: _Walk, waiting: list[_Walk]) -> Exit | Stop:
         """Follow one path to its end; the other sides of its forks go to `waiting`."""
