@@ -40,6 +40,7 @@ FLOORS = {
     "structs": 9,
     "pipeline": 10,
     "equivalence": 11,
+    "ledger": 11,
     "robust": 11,
     "cli": 12,
     "__main__": 13,

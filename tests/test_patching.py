@@ -363,6 +363,21 @@ def test_combinations_of_two_facilities(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("text", "state"), [("without", "without facility 45"), ("with", "with facility 45")])
+def test_what_the_contract_says_of_the_machine(text: str, state: str, tmp_path: Path) -> None:
+    """One side is proved, and the report says that it is only one."""
+    file, other = built(tmp_path, LOSES), contract(tmp_path, f'machine = ["{text} facility 45"]\n')
+    assert walks(load(file), loaded(other)) == [(state,)]
+    assert bool(failures(file, other)) is (text == "with")
+    assert f"the machine is one {state}" in findings(file, other)[0].assumptions
+
+
+@pytest.mark.parametrize("machine", ['["facility 45"]', '["with "]', '["with facility 45", "without facility 45"]'])
+def test_what_is_nothing_to_say_of_a_machine(machine: str, tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="'with FEATURE' or 'without FEATURE'"):
+        loaded(contract(tmp_path, f"machine = {machine}\n"))
+
+
 def test_the_later_of_two_replacements_wins(tmp_path: Path) -> None:
     """r6 is lost where the machine has the first feature and not the second."""
     body = 'alternative "lgr %r0, %r1", "lghi %r6, 0", 45, "lghi %r0, 0", 61\nbr %r14'

@@ -5,6 +5,7 @@ from __future__ import annotations
 CONTRACTS = (
     "abi/s390-elf",
     "abi/s390-linux-kernel",
+    "linux-2.6.29-31/ftrace_stub",
     "linux-2.6.31-31/return_to_handler",
     "linux-2.6.34-31/ftrace_caller",
     "linux-3.17-31/ftrace_caller",
@@ -35,6 +36,7 @@ EXECUTED = {
         "ftrace_caller": [".text+0x0..0x4", ".text+0x8..0x1a", ".text+0x32..0x68", ".text+0x70..0xa4"],
         "ftrace_regs_caller": [".text+0x1c..0x24", ".text+0x28..0x68", ".text+0x70..0xa4"],
     },
+    "stubs-31-2.6.29": {"ftrace_stub": [".text+0x0..0x2"], "_mcount": [".text+0x4..0x6"]},
     "return_to_handler-31-2.6.31": {"return_to_handler": [".text+0x0..0xa", ".text+0xe..0x28"]},
 }
 UNEXECUTED = {

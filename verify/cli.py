@@ -442,6 +442,29 @@ def robust(
 
 
 @cli.command()
+@click.option("--update", is_flag=True, help="Prove all claims, and write the receipts and the index anew.")
+@click.option(
+    "--jobs", type=click.IntRange(1), default=1, metavar="N", help="With --update: prove N routines at a time."
+)
+def check(update: bool, jobs: int) -> None:
+    """Compare the claims under proofs/ with their receipts; prove nothing.
+
+    Exit code: 0 all as it was, 3 something has changed and must be proved again, 2 bad input.
+    """
+    from verify import ledger, pipeline
+
+    proofs = library.library("proofs")
+    found = list(ledger.objects(proofs))
+    if not found:
+        raise UsageError(f"{proofs}: beside it there is none of the objects that it speaks of")
+    if update:
+        ledger.write(proofs, pipeline.prove(found, pipeline.Options(), jobs))
+    sentences = list(ledger.check(proofs))
+    click.echo("\n".join(sentences) or f"{len(found)} objects match their receipts")
+    sys.exit(Exit.NOT_PROVED if sentences else Exit.PROVED)
+
+
+@cli.command()
 @click.option("--explain", is_flag=True, help="Tell all settings, and where each comes from.")
 def config(explain: bool) -> None:
     """Show the settings of this project: verify.toml, or [tool.verify] of pyproject.toml."""

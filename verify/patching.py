@@ -30,14 +30,15 @@ Walk = Callable[[Code, Patched], Sequence[Path]]
 
 @dataclass(frozen=True)
 class Option:
-    """One way to make a choice: its patches by rank, and what the reports say of it ("" for nothing).
+    """One way to make a choice: a patch by its rank, or a feature that the machine has; and what the reports say of it.
 
     Patches of a lower rank are written first. `on` and `half` tell whether a patch site is switched on, or half
-    written.
+    written. An empty text says nothing.
     """
 
     text: str
-    patches: tuple[tuple[int, Patch], ...] = ()
+    patch: tuple[int, Patch] | None = None
+    feature: str | None = None
     on: bool = False
     half: bool = False
 
@@ -63,7 +64,7 @@ def every(image: Image, contract: Contract, entry: Place, walk: Walk) -> Iterato
     Beyond MOST_STATES combinations those that are left are given up by name.
     """
     choices = _Choices(image, contract)
-    waiting: deque[Made] = deque([{}])
+    waiting: deque[Made] = deque([choices.given(contract)])
     walked = 0
     while waiting:
         made = waiting.popleft()
@@ -118,16 +119,14 @@ class _Choices:
         self.lowcore = dict(lowcore)
         self._features: dict[str, Choice] = {}
         self._sites: dict[Place, list[Choice]] = {}
-        rank = len(image.alternatives.entries)  # sites are patched when the kernel runs, alternatives before
-        for site in contract.patches:
-            for place in places(image, site):
-                self._add(site, place, rank)
-                rank += 1
+        found = [(site, place) for site in contract.patches for place in places(image, site)]
+        for rank, (site, place) in enumerate(found):
+            self._add(site, place, rank)
 
     def _add(self, site: PatchSite, place: Place, rank: int) -> None:
         def work_out() -> list[Option]:
             return [
-                Option(text, () if patch is None else ((rank, patch),), on, half)
+                Option(text, None if patch is None else (rank, patch), None, on, half)
                 for text, patch, on, half in sitestates.contents(self.image, site, place)
             ]
 
@@ -139,25 +138,28 @@ class _Choices:
         """The choice whether a machine has a feature: all code that hangs on it is replaced together."""
 
         def work_out() -> list[Option]:
-            entries = [(n, one) for n, one in enumerate(self.image.alternatives.entries) if one.feature == name]
-            patches = tuple((n, Patch(one.place, tuple(one.raw), unknown=one.unknown)) for n, one in entries)
-            return [Option(f"without {name}"), Option(f"with {name}", patches)]
+            return [Option(f"without {name}"), Option(f"with {name}", feature=name)]
 
         return self._features.setdefault(name, Choice(name, work_out))
 
+    def given(self, contract: Contract) -> Made:
+        """The choices that the contract has made: what it says of the machine."""
+        choices = [(self._feature(name), has) for name, has in contract.machine.items()]
+        return {choice: choice.options[has] for choice, has in choices}
+
     def code(self, made: Made) -> Code:
         """The code with these choices made, and all others as assembled."""
-        ranked = sorted((one for option in made.values() for one in option.patches), key=lambda one: one[0])
-        return Code(self.image, [patch for _, patch in ranked], settled=True, lowcore=self.lowcore)
+        ranked = sorted((option.patch for option in made.values() if option.patch), key=lambda one: one[0])
+        features = frozenset(option.feature for option in made.values() if option.feature)
+        return Code(self.image, [patch for _, patch in ranked], features=features, settled=True, lowcore=self.lowcore)
 
     def touched(self, paths: Iterable[Path]) -> list[Choice]:
         """The choices that change a byte of what these paths executed or read, in the order of the code."""
-        listed = self.image.alternatives.listed
+        alternatives = self.image.alternatives
         found: dict[Choice, None] = {}
-        for place, length in sorted(_looked_at(paths)) if self._sites or listed else ():
-            for at in map(place.plus, range(length)):
-                for choice in (*self._sites.get(at, ()), *map(self._feature, listed.get(at, ()))):
-                    found[choice] = None
+        for place, length in sorted(_looked_at(paths)) if self._sites or alternatives else ():
+            choices = [choice for n in range(length) for choice in self._sites.get(place.plus(n), ())]
+            found |= dict.fromkeys([*choices, *map(self._feature, alternatives.features(place, length))])
         return list(found)
 
 

@@ -363,6 +363,7 @@ def _assumed(contract: Contract) -> Iterable[str]:
         for site in contract.patches
         if site.writing.way == AT_ONCE
     )
+    yield from (f"the machine is one {'with' if has else 'without'} {name}" for name, has in contract.machine.items())
     yield from (f"the lowcore holds the code {raw.hex()} at {name}" for name, raw in contract.lowcore.items())
     if contract.calls:
         changed = ", ".join(contract.clobbers)

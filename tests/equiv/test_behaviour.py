@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.equiv.snippets import KERNEL, USER, compared, framed
+from verify.equiv import pairs
 from verify.verdict import Verdict
 
 RODATA = "larl %r2,v\n br %r14\n .section .rodata\n .globl v\n .type v,@object\nv:\n .quad {}\n .size v,8\n .text"
@@ -45,6 +46,11 @@ ALIKE = {
         "laag %r2,%r4,0(%r3)\n br %r14", "lg %r2,0(%r3)\n lgr %r1,%r2\n agr %r1,%r4\n stg %r1,0(%r3)\n br %r14",
     ),
     "frames of different sizes": (framed("lghi %r2,1\n brasl %r14,g"), framed("lghi %r2,1\n brasl %r14,g", size=200)),
+    "how it returns": (
+        framed("brasl %r14,g"),
+        "stmg %r6,%r15,48(%r15)\n aghi %r15,-176\n brasl %r14,g\n lg %r4,176+112(%r15)\n lmg %r6,%r13,176+48(%r15)\n"
+        "aghi %r15,176\n br %r4",
+    ),
     "a local that is handed out": 2 * (framed("lghi %r1,1\n stg %r1,160(%r15)\n la %r2,160(%r15)\n brasl %r14,g"),),
     "a literal and an immediate operand": (POOL.format(5), "lghi %r2,5\n br %r14"),
     "the address of the routine itself": ("larl %r2,f\n br %r14", "nopr\n larl %r2,f\n br %r14"),
@@ -193,6 +199,26 @@ def test_strict_compares_scratch_registers_too(new: str, what: str, tmp_path: Pa
 def test_control_registers_are_compared(tmp_path: Path) -> None:
     found = compared(tmp_path, "br %r14", "lctlg %c9,%c9,16(%r2)\n br %r14", KERNEL)
     assert [(one.verdict, one.claim) for one in found] == [(Verdict.REFUTED, "c9 at the exit is the same")]
+
+
+def test_a_difference_that_the_solver_cannot_decide_is_unknown(tmp_path: Path) -> None:
+    """A product of 64 bits and the same from halves, with something beside it that is decided."""
+    old = "msgr %r2,%r3\n lghi %r6,0\n br %r14"
+    halves = "llgfr %r0,%r2\n llgfr %r1,%r3\n srlg %r2,%r2,32\n srlg %r4,%r3,32\n msgr %r2,%r1\n msgr %r4,%r0\n"
+    new = f"{halves}agr %r2,%r4\n sllg %r2,%r2,32\n msgr %r0,%r1\n agr %r2,%r0\n lghi %r6,1\n br %r14"
+    found = {finding.claim: finding for finding in compared(tmp_path, old, new)}
+    assert found["r6 at the exit is the same"].verdict is Verdict.REFUTED
+    undecided = found["r2 at the exit is the same"]
+    assert undecided.verdict is Verdict.UNKNOWN
+    assert "the solver gave up" in undecided.message
+
+
+def test_too_many_pairs_of_paths_are_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs, "MOST_PAIRS", 1)
+    body = "ltgr %r2,%r2\n je 1f\n lghi %r2,1\n1: br %r14"
+    (finding, *_) = compared(tmp_path, body, body)
+    assert finding.verdict is Verdict.UNKNOWN
+    assert finding.message.startswith("more than 1 pairs of paths")
 
 
 def test_many_differences_are_cut_and_the_cut_is_told(tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ from verify import library
 from verify.contracts.expr import Expr
 
 _SUFFIXES = (".py", ".tsv", ".toml")
+# What reads, walks, proves and replays; what tells, and what runs it, has no part in a verdict.
+_DECIDING = ("objfile", "machine", "semantics", "contracts", "walk", "properties", "prove", "explain", "patching",
+             "sitestates", "routine", "pipeline")  # fmt: skip
 _RESTS_ON = ("pyvex", "cle", "archinfo", "z3-solver", "pyelftools", "unicorn")
 
 
@@ -78,6 +81,18 @@ def of_program() -> str:
     versions = [f"{name} {version(name)}" for name in _RESTS_ON]
     hashes = [f"{path.parent.name}/{path.name} {sha256(path.read_bytes()).hexdigest()}" for path in files()]
     return of_parts(sys.version, *versions, *hashes)
+
+
+def deciding() -> Iterator[tuple[str, str]]:
+    """The name and the hash of each file of this package that has a part in a verdict; the versions of libraries."""
+    package = Path(__file__).resolve().parents[1]
+    for path in files():
+        if path.is_relative_to(package):
+            name = path.relative_to(package).as_posix()
+            if name.split("/")[0].removesuffix(".py") in _DECIDING:
+                yield f"verify/{name}", sha256(path.read_bytes()).hexdigest()
+    for name in _RESTS_ON:
+        yield name, version(name)
 
 
 def files() -> Iterator[Path]:

@@ -231,6 +231,7 @@ class _Builder:
             calls=tuple(self.calls()),
             patches=tuple(self.patches()),
             lowcore=self.lowcore(),
+            machine=self.machine(),
             handed=self.handed(),
             early=self.statement(early, "when"),
             early_claims=self.claims(self.typed(early, "claims", dict, {})),
@@ -433,6 +434,16 @@ class _Builder:
             except sites.SiteError as problem:
                 raise self.error(f"'written': {problem}", where, "written") from problem
             yield PatchSite(name, self.strings(body, "at"), tuple(states), writing)
+
+    def machine(self) -> dict[str, bool]:
+        """The features that alternatives hang on, of which the contract says that the machine has them or not."""
+        found = {}
+        for text in self.strings(self.table, "machine"):
+            match = re.fullmatch(r"with(out)? (\w.*)", text)
+            if match is None or match[2] in found:
+                raise self.error(f"{text!r} must be one 'with FEATURE' or 'without FEATURE'", "machine")
+            found[match[2]] = match[1] is None
+        return found
 
     def lowcore(self) -> dict[str, bytes]:
         """The code that the lowcore holds, by the field that it stands in."""

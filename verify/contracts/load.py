@@ -17,8 +17,8 @@ from verify.errors import ContractError, UsageError
 
 KEYS = ("summary", "source", "extends", "abstract", "layout", "symbols", "inner", "meaning", "assume", "defines",
          "grants", "separate", "writes", "clobbers", "keeps", "thunks", "supervisor_call", "variables", "values",
-         "call", "patch", "lowcore", "struct", "early", "preserves", "vector", "mode", "unwind", "call_abi", "expoline",
-         "arch",
+         "call", "patch", "lowcore", "machine", "struct", "early", "preserves", "vector", "mode", "unwind", "call_abi",
+         "expoline", "arch",
          "stale", "given", "claims", "scratch", "switches", "stores", "regions", "kernels", "backported", "superseded", "present", "absent", "formerly",
          "drop")  # fmt: skip
 Has = Callable[[str], bool]

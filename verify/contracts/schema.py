@@ -145,6 +145,7 @@ class Contract:
     calls: tuple[Call, ...]
     patches: tuple[PatchSite, ...]
     lowcore: Mapping[str, bytes]
+    machine: Mapping[str, bool]
     handed: Handed | None
     early: Expr | None
     early_claims: Mapping[str, tuple[Claim, ...]]

@@ -14,7 +14,7 @@ from verify.equiv.names import Names, outside
 from verify.equiv.view import Item, Viewer
 from verify.machine.evaluate import unknowns
 from verify.machine.state import Store
-from verify.machine.term import FALSE, TRUE, Term, eq, extract, not_, or_, plus, split
+from verify.machine.term import FALSE, TRUE, Term, and_, eq, extract, not_, or_, plus, split
 from verify.objfile.image import Place
 from verify.walk.path import Path
 
@@ -182,7 +182,8 @@ def _stores_more(one: Track, other: Track, left: list[_Byte], right: list[_Byte]
     at_old = _at(one, left[common].store) if age == "old" else one.path.end.at
     at_new = _at(other, right[common].store) if age == "new" else other.path.end.at
     reason = f"the {age} routine stores {abs(len(left) - len(right))} bytes more outside the stack"
-    return Difference(f"what is stored {where}", FALSE, None, None, at_old, at_new, reason)
+    none = and_(*[not_(byte.guard) for byte in (left if age == "old" else right)[common:]])
+    return Difference(f"what is stored {where}", none, None, None, at_old, at_new, reason)
 
 
 def _bytes(track: Track, call: int, settle: Settle) -> list[_Byte]:

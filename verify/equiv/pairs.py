@@ -80,21 +80,38 @@ class Judge:
         open_ = [each for each in open_ if (_key(each), Verdict.UNCONFIRMED) not in self._told]
         if not open_:
             return
-        certain = all(each.goal is not FALSE for each in open_)
-        if certain and self.solver.satisfy([*premises, not_(and_(*[each.goal for each in open_]))]) is None:
+        if self._all_alike(premises, open_):
             return
         for each in open_:
-            known = (_key(each), Verdict.UNCONFIRMED) in self._told
-            model = None if known else self.solver.satisfy([*premises, not_(each.goal)])
+            if (_key(each), Verdict.UNCONFIRMED) in self._told:
+                continue
+            try:
+                model = self.solver.satisfy([*premises, not_(each.goal)])
+            except SolverLimit as limit:
+                note = f"the solver gave up: {limit}"
+                self._tell(Disagreement(Verdict.UNKNOWN, each, one, other, None, note))
+                continue
             if model is not None:
                 self._tell(_disagreement(each, one, other, model))
+
+    def _all_alike(self, premises: Sequence[Term], open_: Sequence[Difference]) -> bool:
+        """Whether one query decides them all."""
+        if any(each.goal is FALSE for each in open_):
+            return False
+        try:
+            return self.solver.satisfy([*premises, not_(and_(*[each.goal for each in open_]))]) is None
+        except SolverLimit:
+            return False
 
     def _settled(self, condition: Term, premises: Sequence[Term]) -> Term:
         if condition.is_const:
             return condition
-        if self.solver.satisfy([*premises, condition]) is None:
-            return FALSE
-        return TRUE if self.solver.satisfy([*premises, not_(condition)]) is None else condition
+        try:
+            if self.solver.satisfy([*premises, condition]) is None:
+                return FALSE
+            return TRUE if self.solver.satisfy([*premises, not_(condition)]) is None else condition
+        except SolverLimit:
+            return condition
 
     def _tell(self, found: Disagreement) -> None:
         """The same difference on several pairs is one: the first tells it."""

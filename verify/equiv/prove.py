@@ -203,7 +203,8 @@ def _states(olds: Sequence[Track], news: Sequence[Track]) -> Iterator[tuple[list
     both = _sites(olds) & _sites(news)
     for left, some in old.items():
         for right, others in new.items():
-            if not (set(left.on) ^ set(right.on)) & both and not _apart(left, right):
+            alike = not (set(left.on) ^ set(right.on)) & both and _written(left, both) == _written(right, both)
+            if alike and not _apart(left, right):
                 yield some, others
 
 
@@ -217,6 +218,11 @@ def _by_choice(tracks: Sequence[Track]) -> dict[Patched, list[Track]]:
 
 def _sites(tracks: Sequence[Track]) -> set[str]:
     return {name for track in tracks for name in (*track.path.choice.on, *track.path.choice.half)}
+
+
+def _written(choice: Patched, sites: set[str]) -> set[str]:
+    """What stands at the sites that may hold more than two things: see sitestates, which tells it so."""
+    return {text for text in choice.texts if text.partition(" as ")[0] in sites}
 
 
 def _apart(left: Patched, right: Patched) -> bool:

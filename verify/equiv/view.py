@@ -89,7 +89,8 @@ class Viewer:
         for number, wanted in spec.arguments.items():
             found, what = state.seen(number), f"r{number}"
             private = _private(found, state)
-            if struct is not None and any(name.startswith("pointer(") for name in wanted.names):
+            own = struct is not None and _private(struct, state) is not struct
+            if own and struct is not None and any(name.startswith("pointer(") for name in wanted.names):
                 found, what = sub(found, struct), f"r{number}, counted from the struct,"
             elif private is not found:
                 found = _STRUCT if number in spec.into else private
@@ -125,7 +126,9 @@ class Viewer:
                 above = moment.memory(plus(frame, chain_at), old=False)
                 up = offset_from(above, frame)
                 if up is None or up <= 0:
-                    raise Undefined(f"{above} is no frame above {frame}")
+                    yield Item(f"whether {what} is the caller's", None, made.at, f"{above} is no frame above {frame}")
+                    yield Item(f"the word that should lead to {what}", above, made.at)
+                    return
                 if hop <= wanted:
                     yield Item(
                         f"the return address in {what}", moment.memory(plus(above, return_at), old=False), made.at
@@ -161,7 +164,9 @@ class Viewer:
         state, at = path.state, path.end.at
         items = [Item("pc", state.pc, at)]
         for name in self.kept:
-            items += _register(name, state, at)
+            # By the ABI r14 is volatile: contracts for any function speak of it only where control goes on elsewhere.
+            if name != "r14" or tail or self.strict or not self.open:
+                items += _register(name, state, at)
         if tail:
             for name in dict.fromkeys(("r14", *_ARGUMENTS)):
                 if name not in self.kept:

@@ -41,9 +41,16 @@ def load(path: Path, base: int | None, entry: int, name: str | None, let: Iterab
     if entry % 2 or entry >= len(data):
         raise UsageError(f"--entry {entry:#x} is not the offset of an instruction in the {len(data)} bytes of {path}")
     routine = Symbol(name or path.stem, Place(LINKED_SPACE, base + entry), len(data) - entry, "func", "global")
-    named = [Symbol(one, None, 0, "notype", "global", absolute=number) for one, number in let]
+    named = [_named(one, number, range(base, base + len(data))) for one, number in let]
     section = Section("raw", 0, LINKED_SPACE, base, data, executable=True, allocated=True)
     return Image(path, False, (section,), (routine, *named), (), fixed=True)
+
+
+def _named(name: str, number: int, inside: range) -> Symbol:
+    """An address in the code is a label of it, such as that of a site that is patched; any other number is just one."""
+    if number in inside:
+        return Symbol(name, Place(LINKED_SPACE, number), 0, "notype", "local")
+    return Symbol(name, None, 0, "notype", "global", absolute=number)
 
 
 def _bytes(path: Path) -> bytes:

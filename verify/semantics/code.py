@@ -39,8 +39,9 @@ class Patch:
 class Code:
     """An image with a choice of patches: fetches instructions and gives addresses their terms.
 
-    Patches are applied in order, the later over the earlier. Code that `.altinstructions` lists is refused unless the
-    patches are a choice among its alternatives too (`settled`). `lowcore` is the code in the lowcore, by its address.
+    Alternatives that hang on `features` are in place; code that `.altinstructions` lists is refused unless that is a
+    choice (`settled`). Patches are applied after them, the later over the earlier. `lowcore` is the code in the
+    lowcore, by its address.
     """
 
     def __init__(
@@ -48,10 +49,11 @@ class Code:
         image: Image,
         patches: Iterable[Patch] = (),
         *,
+        features: frozenset[str] = frozenset(),
         settled: bool = False,
         lowcore: Mapping[int, bytes] | None = None,
     ) -> None:
-        self.image, self.settled = image, settled
+        self.image, self.features, self.settled = image, features, settled
         self.mode = MODES[image.bits]
         self.patches = tuple(patches)
         self.lowcore = dict(lowcore or {})
@@ -146,9 +148,29 @@ class Code:
     def bytes_at(self, place: Place) -> bytes:
         """Up to 6 bytes of code, patched; fewer at a section's end, none where nothing is executable."""
         raw = self.image.code(place, _LONGEST)
-        if not self._written:
-            return raw
-        return bytes(self._written.get(place.plus(n), byte) for n, byte in enumerate(raw))
+        written = self._overlay(place, len(raw))
+        return bytes(written.get(n, byte) for n, byte in enumerate(raw)) if written else raw
+
+    def _overlay(self, place: Place, length: int) -> dict[int, int]:
+        """The bytes, by distance from a place, that are not as assembled."""
+        found: dict[int, int] = {}
+        for one in self.image.alternatives.over(place, length, self.features) if self.features else ():
+            start = one.place.offset - place.offset
+            found |= {start + n: byte for n, byte in enumerate(one.raw) if 0 <= start + n < length}
+        if self._written:
+            found |= {n: self._written[at] for n in range(length) if (at := place.plus(n)) in self._written}
+        return found
+
+    def _unknown_in(self, place: Place, length: int) -> str | None:
+        """Why one of these bytes is not known; None where all are."""
+        why: dict[int, str | None] = {}
+        for one in self.image.alternatives.over(place, length, self.features) if self.features else ():
+            start = one.place.offset - place.offset
+            why |= {start + n: one.unknown.get(n) for n in range(len(one.raw)) if 0 <= start + n < length}
+        if self._written:
+            why |= {n: None for n in range(length) if place.plus(n) in self._written}
+            why |= {n: self._unknown[at] for n in range(length) if (at := place.plus(n)) in self._unknown}
+        return next((reason for reason in why.values() if reason is not None), None)
 
     def _decode(self, place: Place) -> Instruction:
         raw = self.bytes_at(place)
@@ -169,19 +191,20 @@ class Code:
 
     def _refuse_unknown(self, place: Place, length: int) -> None:
         """Refuse an instruction with a byte that is not known."""
-        for n in range(length) if self._unknown else ():
-            why = self._unknown.get(place.plus(n))
-            if why is not None:
-                raise Unsupported(f"the instruction at {self.image.label(place)} is not known: {why}")
+        why = self._unknown_in(place, length)
+        if why is not None:
+            raise Unsupported(f"the instruction at {self.image.label(place)} is not known: {why}")
 
     def _holes(self, place: Place, insn: Instruction) -> tuple[Hole, ...]:
         """The relocations in an instruction whose fields no patch has written over. Raises Unsupported."""
         holes = self.image.holes_in(place, insn.length)
-        if not (self._written and holes):
+        if not holes:
             return holes
         kept = []
         for hole in holes:
-            over = [hole.place.plus(n) in self._written for n in range(max(1, hole.row.size))]
+            size = max(1, hole.row.size)
+            written = self._overlay(hole.place, size)
+            over = [n in written for n in range(size)]
             if any(over) and not all(over):
                 raise Unsupported(f"a patch at {self.image.label(place)} overwrites a part of {hole.row.name}")
             kept += [] if any(over) else [hole]
