@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TABLE = Path(__file__).with_suffix(".tsv")
 sys.path.insert(0, str(ROOT))
 
-from verify import library, pipeline, routine  # noqa: E402
+from verify import library, pipeline  # noqa: E402
 from verify.contracts import selection  # noqa: E402
 from verify.errors import VerifyError  # noqa: E402
 from verify.objfile.elf import load  # noqa: E402
@@ -43,6 +43,7 @@ from verify.verdict import Verdict  # noqa: E402
 
 CHUNK = 1 << 20
 UNPACKED = 600 << 20  # bytes that an image and its modules take
+TIMEOUT = 30.0  # seconds for one routine
 BARE = "import cle, pyvex, z3"
 OPEN = (Verdict.UNKNOWN, Verdict.UNSUPPORTED)
 THUNK = "__s390_indirect_jump_r"
@@ -208,17 +209,18 @@ def known(image: Image) -> list[str]:
     return sorted({name for name in names if any(one.covers((name,)) for one in dated)})
 
 
-def proved(label: str, path: Path, image: Image, options: pipeline.Options) -> Row:
-    """What comes of the routine `options.symbol`."""
+def proved(label: str, path: Path, options: pipeline.Options) -> Row:
+    """What comes of the routine `options.symbol`, in a process of its own and within TIMEOUT."""
     start, name = time.perf_counter(), options.symbol or ""
     try:
-        (choice,) = pipeline.choose(image, options)
-        report = routine.prove(str(path), image, choice.symbol, choice.contract, options.properties())
+        (found,) = pipeline.prove([path], options, timeout=TIMEOUT).files
     except VerifyError as problem:
         return Row(label, name, "-", Counter({Verdict.ERROR: 1}), time.perf_counter() - start, str(problem)[:160])
     took = time.perf_counter() - start
-    wrong = next((f"{f.property}: {f.message}" for f in report.findings if f.verdict is not Verdict.PROVED), "")
-    return Row(label, name, report.contract, Counter(f.verdict for f in report.findings), took, wrong[:160])
+    findings = [*found.troubles, *(finding for one in found.routines for finding in one.findings)]
+    wrong = next((f"{f.property or 'routine'}: {f.message}" for f in findings if f.verdict is not Verdict.PROVED), "")
+    contract = next((one.contract for one in found.routines), "-")
+    return Row(label, name, contract, Counter(f.verdict for f in findings), took, wrong.partition("\n")[0][:160])
 
 
 def kernel(release: str, image: Path, modules: Sequence[Path], functions: int) -> Iterator[Row]:
@@ -229,10 +231,10 @@ def kernel(release: str, image: Path, modules: Sequence[Path], functions: int) -
         names = known(loaded)
         for name in names:
             options = pipeline.Options(symbol=name, kernel=version(release), dwarf=image, ignore=spared)
-            yield proved(label, path, loaded, options)
+            yield proved(label, path, options)
         plain = [symbol.name for symbol in loaded.routines() if symbol.name not in names] if path != image else []
         for name in plain[:functions]:
-            yield proved(label, path, loaded, pipeline.Options(symbol=name, dwarf=image, ignore=spared))
+            yield proved(label, path, pipeline.Options(symbol=name, dwarf=image, ignore=spared))
 
 
 def version(release: str) -> str:

@@ -165,13 +165,13 @@ def _sections(elf: Any) -> dict[int, _Section]:
 
 
 def _entries(elf: Any, index: int) -> dict[int, tuple[list[str], int]]:
-    """The functions of a section: their names and size, by offset."""
+    """The functions of a section, and the data among them: their names and size, by offset."""
     found: dict[int, tuple[list[str], int]] = {}
     symbols = [s for s in elf.get_section_by_name(".symtab").iter_symbols() if s["st_shndx"] == index]
     section = elf.get_section(index)
     if section.name.startswith(".altinstr"):  # replacements, and the list of them, belong to no function
         return {0: ([section.name], section["sh_size"])}
-    for start in {s["st_value"] for s in symbols if s["st_info"]["type"] == "STT_FUNC"}:
+    for start in {s["st_value"] for s in symbols if s["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT")}:
         here = [s for s in symbols if s["st_value"] == start and s["st_info"]["bind"] == "STB_GLOBAL"]
         found[start] = [s.name for s in here], max(s["st_size"] for s in here)
     return found

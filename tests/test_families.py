@@ -1,5 +1,5 @@
-"""Direct-call trampolines, hotpatch trampolines and PLTs, thunks with a scratch register, return probes, vdso wrappers and
-the context switch: their contracts against tables written by hand from the kernel's sources, and the parts of the
+"""Direct-call trampolines, hotpatch trampolines and PLTs, thunks with a scratch register, return probes, vdso wrappers
+and the context switch: their contracts against tables written by hand from the kernel's sources, and the parts of the
 contract language that came with them.
 """
 
@@ -113,7 +113,9 @@ def test_a_contract_says_what_its_protocol_says(name: str) -> None:
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_whom_it_calls_and_with_what(name: str) -> None:
     found, protocol = contract(name), PROTOCOLS[name]
-    assert [call.to.text for call in found.calls if call.to] == ([f"symbol.{protocol.callee}"] if protocol.callee else [])
+    assert [call.to.text for call in found.calls if call.to] == (
+        [f"symbol.{protocol.callee}"] if protocol.callee else []
+    )
     for call in found.calls:
         assert {number: expr.text for number, expr in call.arguments.items()} == protocol.arguments
 
@@ -172,7 +174,9 @@ def test_the_records_and_plts_are_laid_out_as_the_kernel_has_them() -> None:
 
 # The language ---------------------------------------------------------------------------------------------------------
 
-KERNEL = 'layout = "linux-6.12-task"\nextends = "linux/trampoline"\nsummary = "made for a test"\nmode = []\nvector = []\n'
+KERNEL = (
+    'layout = "linux-6.12-task"\nextends = "linux/trampoline"\nsummary = "made for a test"\nmode = []\nvector = []\n'
+)
 
 
 def proved(tmp_path: Path, text: str, code: str, name: str = "f") -> RoutineReport:
@@ -247,7 +251,9 @@ def test_an_antecedent_about_a_stale_read_excuses_nothing(tmp_path: Path) -> Non
     assert verdict(proved(tmp_path, text, stale), "return-value") is Verdict.UNCONFIRMED
 
 
-SWITCH = POINTERS + 'switches = ["mem[old.r3]"]\n[claims]\ncallee-saved = ["mem[old.r15 + stack_frame.gprs[0]] == old.r6"]\n'
+SWITCH = (
+    POINTERS + 'switches = ["mem[old.r3]"]\n[claims]\ncallee-saved = ["mem[old.r15 + stack_frame.gprs[0]] == old.r6"]\n'
+)
 SAVED = "stg %r6, 72(%r15); lg %r15, {}; br %r14"
 
 

@@ -165,6 +165,12 @@ def test_what_cannot_stand_at_a_site(name: str, tmp_path: Path) -> None:
     assert "patch site site at f" in found.message
 
 
+def test_a_site_that_is_assembled_in_another_state(tmp_path: Path) -> None:
+    """Nothing changes then, and nothing lies in between."""
+    file = built(tmp_path, "s: brc 0,1f\n1: br %r14")
+    assert not failures(file, contract(tmp_path, site('"nop"', '"mask byte"')))
+
+
 def test_a_site_must_say_how_it_is_written(tmp_path: Path) -> None:
     own = contract(tmp_path, site('"nop"').replace('written = "at once"\n', ""))
     with pytest.raises(ContractError, match=r"own.toml:5: a patch site must say how it is 'written'"):
@@ -361,6 +367,17 @@ def test_combinations_of_two_facilities(tmp_path: Path) -> None:
         (), ("with facility 45",), ("without facility 45", "with facility 46"),
         ("with facility 45", "with facility 46"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "state"), [("without", "without facility 45"), ("with", "with facility 45")])
+def test_the_machine_of_an_alternative_is_the_one_that_has_its_feature(text: str, state: str, tmp_path: Path) -> None:
+    """A conditional load is of z196: as assembled it is too much for z10, put in where it is known to be there not."""
+    plain, guarded = ("locgre %r0, %r1", "lgr %r0, %r1")[:: 1 if text == "without" else -1]
+    file = built(tmp_path, f'alternative "{plain}", "{guarded}", ALT_FACILITY + 45\nbr %r14')
+    options = pipeline.Options(symbol="f", contract=contract(tmp_path), arch="z10")
+    found = [one for one in pipeline.prove_file(file, options).findings() if one.property == "instruction-level"]
+    refuted = [(Verdict.REFUTED, state)] if text == "without" else []
+    assert [(one.verdict, state_of(one)) for one in found if one.verdict is not Verdict.PROVED] == refuted
 
 
 @pytest.mark.parametrize(("text", "state"), [("without", "without facility 45"), ("with", "with facility 45")])

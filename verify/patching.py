@@ -143,8 +143,9 @@ class _Choices:
         return self._features.setdefault(name, Choice(name, work_out))
 
     def given(self, contract: Contract) -> Made:
-        """The choices that the contract has made: what it says of the machine."""
-        choices = [(self._feature(name), has) for name, has in contract.machine.items()]
+        """The choices that the contract has made: what it says of the machine, as far as this image asks."""
+        asked = self.image.alternatives.asked if contract.machine else ()
+        choices = [(self._feature(name), has) for name, has in contract.machine.items() if name in asked]
         return {choice: choice.options[has] for choice, has in choices}
 
     def code(self, made: Made) -> Code:

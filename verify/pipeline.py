@@ -154,7 +154,7 @@ def prove(
 
     seen.expect(len(tasks))
     with suppress(KeyboardInterrupt):
-        workers.run(lambda task: _prove_routine(*tasks[task], options), len(tasks), jobs, timeout, heard, seen.tick)
+        workers.run(lambda task: prove_routine(*tasks[task], options), len(tasks), jobs, timeout, heard, seen.tick)
     return Report(tuple(_files(inputs, reports)), versions(), interrupted=len(tasks) - len(reports))
 
 
@@ -174,7 +174,7 @@ def prove_file(path: Path, options: Options) -> FileReport:
     subject = _open(path, options)
     if isinstance(subject, FileReport):
         return subject
-    return FileReport(str(path), tuple(_prove_routine(subject, choice, options) for choice in subject.choices))
+    return FileReport(str(path), tuple(prove_routine(subject, choice, options) for choice in subject.choices))
 
 
 def _open(path: Path, options: Options) -> Subject | FileReport:
@@ -209,7 +209,8 @@ def _trouble(path: Path, problem: InputError) -> Finding:
     return Finding(str(path), None, None, None, Verdict.ERROR, str(problem))
 
 
-def _prove_routine(subject: Subject, choice: Choice, options: Options) -> RoutineReport:
+def prove_routine(subject: Subject, choice: Choice, options: Options) -> RoutineReport:
+    """Prove one routine in this process; what goes wrong inside is a finding."""
     path, name = subject.path, choice.symbol.name
     try:
         outcome = routine.prove(
@@ -325,7 +326,7 @@ def _choice(image: Image, symbol: Symbol, options: Options) -> Choice:
             contract = _told_all(image, load_contract(root, claim.contract, _layout(options, claim), symbol.name, has))
             contract = _built_for(replace(contract, arch=claim.arch or contract.arch), options)
             return Choice(symbol, contract, f"claimed in proofs/{claim.source.name}" + _under(options))
-    own = _own_kernel(image) if options.kernel is None else None
+    own = _own_kernel(image, names) if options.kernel is None else None
     if own is not None and (chosen := _of_kernel(image, symbol, options, *own)):
         return chosen
     name, why = _default(image)
@@ -360,8 +361,10 @@ def _of_kernel(
     return Choice(symbol, _built_for(contract, options), f"Linux {kernel.text} {by}" + _under(options))
 
 
-def _own_kernel(image: Image) -> tuple[Version, str] | None:
-    """The kernel that the object says it is of, and where it says so."""
+def _own_kernel(image: Image, names: Sequence[str]) -> tuple[Version, str] | None:
+    """The kernel that the object says it is of, and where it says so; asked only where that chooses a contract."""
+    if not any(one.covers(names) for one in selection.dated(library.library("models"))):
+        return None
     named = banner.kernel_of(image)
     try:
         return None if named is None else (version(named[0]), named[1])
@@ -375,7 +378,13 @@ def _listed(contracts: Iterable[selection.Dated]) -> str:
 
 def _known_to(image: Image) -> Has:
     """Whether the object knows a symbol: defines it or refers to it."""
-    return lambda pattern: any(fnmatchcase(symbol.name, pattern) for symbol in image.symbols)
+
+    def known(pattern: str) -> bool:
+        if "*" in pattern:
+            return any(fnmatchcase(symbol.name, pattern) for symbol in image.symbols)
+        return any(symbol.name == pattern for symbol in image.symbols)
+
+    return known
 
 
 def _built_for(contract: Contract, options: Options) -> Contract:

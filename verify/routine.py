@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 from verify import patching
 from verify.contracts import handlers
@@ -158,7 +159,7 @@ class Teller:
 
     def finding(
         self, prop: str | None, verdict: Verdict, message: str, at: Place,
-        counterexample: Counterexample | None = None, **details: str | None,
+        counterexample: Counterexample | None = None, **details: Any,
     ) -> Finding:  # fmt: skip
         """A finding about this routine, at a place of it."""
         return Finding(

@@ -135,7 +135,7 @@ class _Site:
         """What a CPU may find while the kernel writes one state over the other, in either direction."""
         changed = [n for n in range(self.length) if before[n] != after[n]]
         writing = self.site.writing
-        if writing.way == MASK_BYTE and changed != [_MASK]:
+        if writing.way == MASK_BYTE and not {*changed} <= {_MASK}:
             raise Unsupported(f"{self.label} changes in more than its mask byte")
         if writing.way == BYTE_BY_BYTE:
             if len(changed) > _MOST:

@@ -28,7 +28,8 @@ MODELS = library.library("models")
         ("6.1.0-49-s390x", (6, 1), None),  # a vendor's: what it carries is not in the number
         ("5.14-rc3", (5, 14), None),
         ("5.14.0-rc3", (5, 14), None),
-        ("6.12.94+deb13-s390x", (6, 12), None),
+        ("6.12.94+deb13-s390x", (6, 12), 94),
+        ("5.10.0+", (5, 10), 0),
     ],
 )
 def test_a_version_has_a_branch_and_perhaps_a_patch_level(

@@ -79,6 +79,9 @@ DIFFERENT = {
         "stg %r4,0(%r3)\n br %r14", "stg %r4,8(%r3)\n br %r14", "the address of the store to old.r3 before the exit",
     ),
     "that anything is stored": ("br %r14", "stg %r4,0(%r3)\n br %r14", "what is stored before the exit"),
+    "that something is stored on a condition": (
+        "br %r14", "ltgr %r2,%r2\n stocge %r4,0(%r3)\n br %r14", "what is stored before the exit",
+    ),
     "the caller's frame": ("br %r14", "stg %r2,168(%r15)\n br %r14", "the 8 bytes at old.r15+168 at the exit"),
     "how often a variable is read": (
         "lgrl %r2,v\n lgr %r1,%r2\n sgr %r2,%r1\n br %r14", "lgrl %r2,v\n lgrl %r1,v\n sgr %r2,%r1\n br %r14",
@@ -170,6 +173,43 @@ def test_it_is_left_open_and_why(name: str, tmp_path: Path) -> None:
     found = compared(tmp_path, old, new)
     assert {finding.verdict for finding in found} <= {Verdict.UNKNOWN, Verdict.UNSUPPORTED}, found
     assert any(why in finding.message for finding in found), [finding.message for finding in found]
+
+
+RETURN = "linux-6.5/return_to_handler"
+RETURN_BODY = (
+    "stmg %r2,%r5,32(%r15)\n lgr %r1,%r15\n aghi %r15,-176\n {chain}\n"
+    "stg %r2,160(%r15)\n stg %r1,168(%r15)\n {struct}\n"
+    "brasl %r14,ftrace_return_to_handler\n aghi %r15,176\n lgr %r14,%r2\n lmg %r2,%r5,32(%r15)\n br %r14"
+)
+CHAIN, STRUCT = "stg %r1,152(%r15)", "la %r2,160(%r15)"
+
+
+def handed(chain: str = CHAIN, struct: str = STRUCT) -> str:
+    return RETURN_BODY.format(chain=chain, struct=struct)
+
+
+def test_a_struct_that_is_not_in_the_frame_is_an_address_like_any_other(tmp_path: Path) -> None:
+    assert compared(tmp_path, handed(), handed(), RETURN)[0].verdict is Verdict.PROVED
+    (finding,) = compared(tmp_path, handed(struct="la %r2,8(%r3)"), handed(struct="la %r2,16(%r3)"), RETURN)
+    assert (finding.verdict, finding.claim) == (Verdict.REFUTED, "r2 at the call of handler is the same")
+
+
+def test_a_back_chain_that_leads_nowhere_leads_to_the_same_nowhere(tmp_path: Path) -> None:
+    nowhere = "lghi %r0,0\n stg %r0,152(%r15)"
+    assert compared(tmp_path, handed(nowhere), handed(nowhere), RETURN)[0].verdict is Verdict.PROVED
+    (finding,) = compared(tmp_path, handed(nowhere), handed("stg %r14,152(%r15)"), RETURN)
+    assert (finding.verdict, finding.claim) == (
+        Verdict.REFUTED, "the word that should lead to frame 1 of the back chain at the call of handler is the same",
+    )  # fmt: skip
+
+
+def test_a_record_behind_the_code_is_common_where_the_objects_leave_it_blank(tmp_path: Path) -> None:
+    body = "lgrl %r0,1f\n lgrl %r1,2f\n br %r1\n .align 8\n1: .quad {}\n2: .quad {}"
+    blank = body.format(0, 0)
+    assert compared(tmp_path, blank, blank, "linux-6.3/bpf_plt")[0].verdict is Verdict.PROVED
+    for other in (body.format(0, 8), body.format("g", 0)):
+        found = compared(tmp_path, blank, other, "linux-6.3/bpf_plt")
+        assert {finding.verdict for finding in found} == {Verdict.UNKNOWN}
 
 
 def test_storage_does_not_hold_two_things_at_once(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -114,6 +115,59 @@ def test_a_thunk_of_this_object_and_of_another_are_equivalent() -> None:
     assert verdicts(findings) == {Verdict.PROVED}
     assert "__s390_indirect_jump_r1, of another object, obeys linux/expoline" in findings[0].assumptions
     assert "both objects mean the same by the name of a global symbol" in findings[0].assumptions
+
+
+# Linked images --------------------------------------------------------------------------------------------------------
+
+STUBS = """
+	.data
+	.skip {pad}
+	.globl ftrace_func, function_trace_op
+	.type ftrace_func, @object
+	.type function_trace_op, @object
+ftrace_func: .quad ftrace_stub
+	.size ftrace_func, 8
+function_trace_op: .quad 0
+	.size function_trace_op, 8
+	.text
+	.skip {pad}
+	.globl prepare_ftrace_return, ftrace_stub
+	.type prepare_ftrace_return, @function
+	.type ftrace_stub, @function
+prepare_ftrace_return: br %r14
+	.size prepare_ftrace_return, . - prepare_ftrace_return
+ftrace_stub: br %r14
+	.size ftrace_stub, . - ftrace_stub
+"""
+
+
+def linked(directory: Path, name: str, obj: Path, base: int) -> Path:
+    """An image in which variables and functions lie elsewhere than in one of another base."""
+    linker = shutil.which("s390x-linux-gnu-ld")
+    assert linker is not None, "install s390x-linux-gnu-ld (binutils-s390x-linux-gnu)"
+    source = directory / f"{name}.s"
+    source.write_text(STUBS.format(pad=base >> 16), encoding="utf-8")
+    stubs = assembler.available()[0].assemble(source, directory / f"{name}.o")
+    output = directory / f"{name}.elf"
+    command = [linker, f"-Ttext={base:#x}", "-e", "ftrace_caller", "-o", str(output), str(stubs), str(obj)]
+    subprocess.run(command, check=True, capture_output=True)
+    return output
+
+
+def test_an_object_and_two_images_of_it_are_equivalent(tmp_path: Path) -> None:
+    obj, contract = ROOT / "ftrace-6.12.o", "linux-6.12/ftrace_regs_caller"
+    one, two = linked(tmp_path, "one", obj, 0x100000), linked(tmp_path, "two", obj, 0x300000)
+    for old, new in ((one, two), (obj, one), (two, obj)):
+        findings = compared(old, new, "ftrace_regs_caller", contract=contract)
+        assert verdicts(findings) == {Verdict.PROVED}, (old, new)
+
+
+def test_two_images_differ_and_both_are_replayed(tmp_path: Path) -> None:
+    contract = "linux-6.12/ftrace_regs_caller"
+    one = linked(tmp_path, "one", ROOT / "ftrace-6.12.o", 0x100000)
+    two = linked(tmp_path, "two", ROOT / "broken" / "psw-mask-ipm.o", 0x300000)
+    findings = compared(one, two, "ftrace_regs_caller", contract=contract)
+    assert differing(findings) == {"regs.psw.mask at the call of handler"}
 
 
 # Twins ----------------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """What the smaller families must do, as concrete checks of one run (see oracles.py): direct-call trampolines, hotpatch
-trampolines and PLTs, thunks with a scratch register, return probes, the vdso's wrappers. No part of `verify` is used here.
+trampolines and PLTs, thunks with a scratch register, return probes, the vdso's wrappers, the context switch. No part of
+`verify` is used here.
 """
 
 from __future__ import annotations

@@ -19,12 +19,10 @@ from unicorn import s390x_const as regs
 CODE, FUNCTIONS, VARIABLES, STACK = 0x1000_0000, 0x2000_0000, 0x3000_0000, 0x6000_0000
 HANDLER, GRAPH, PARENT, TRACED, ELSEWHERE = 0x2100_0000, 0x2000_0040, 0x2300_0000, 0x2400_0020, 0x2500_0000
 SIZE, MODE, WORD = 0x2000, 0x8000_0000, 0xFFFF_FFFF
+DEEPEST = 0x1_0000  # how far the stack may grow
 FRAME, CHAIN, RETURN_SLOT = 96, 92, 4
 _GPRS = [getattr(regs, f"UC_S390X_REG_R{n}") for n in range(16)]
-_KEPT = [
-    *[getattr(regs, f"UC_S390X_REG_F{n}") for n in range(16)], *[getattr(regs, f"UC_S390X_REG_A{n}") for n in range(16)],
-    regs.UC_S390X_REG_FPC,
-]  # fmt: skip
+_KEPT = [getattr(regs, f"UC_S390X_REG_{kind}{n}") for kind in "FA" for n in range(16)] + [regs.UC_S390X_REG_FPC]
 _PC, _PSWM = regs.UC_S390X_REG_PC, regs.UC_S390X_REG_PSWM
 _STATUS = 0x3000 << 32  # the condition code
 _MOST_STEPS = 100
@@ -78,8 +76,9 @@ class Run:
         self.uc = unicorn.Uc(unicorn.UC_ARCH_S390X, unicorn.UC_MODE_BIG_ENDIAN)
         self.uc.reg_write(_PSWM, MODE | self.rng.getrandbits(2) << 44)
         self.uc.reg_write(regs.UC_S390X_REG_CR0, 0x6_0000)
-        for base in (CODE, VARIABLES, STACK - 0x1000):
+        for base in (CODE, VARIABLES, STACK):
             self.uc.mem_map(base, SIZE)
+        self.uc.mem_map(STACK - DEEPEST, DEEPEST)
         code = bytearray(linked.code)
         if graph and "ftrace_graph_caller" in linked.entries:
             at = linked.entries["ftrace_graph_caller"][0]
@@ -87,7 +86,7 @@ class Run:
         self.graph_at = CODE + 0x1000
         self.uc.mem_write(CODE, bytes(code))
         self.r15 = STACK + 0x200 + 8 * self.rng.randrange(16)
-        self.uc.mem_write(STACK - 0x1000, self.rng.randbytes(SIZE))
+        self.uc.mem_write(STACK - 0x1000, self.rng.randbytes(0x1000 + SIZE))
         self.uc.mem_write(VARIABLES, self.rng.randbytes(SIZE))
         self.stop = protocol.stops and seed % 4 == 0
         for name, value in (("function_trace_stop", int(self.stop)), ("ftrace_trace_function", HANDLER)):
@@ -154,7 +153,7 @@ class Run:
 
     def _step(self, pc: int) -> int:
         r15 = self.reg(15) % MODE
-        if STACK - 0x800 <= r15 <= STACK + 0x800:
+        if STACK - DEEPEST + 0x80 <= r15 <= STACK + 0x800:
             self.uc.mem_write(r15 - 0x80, self.rng.randbytes(0x80))  # an interrupt
         try:
             self.uc.emu_start(pc, (1 << 64) - 1, count=1)
@@ -170,7 +169,7 @@ class Run:
         self.calls.append(name)
         back, r15 = self.reg(14) % MODE, self.reg(15) % MODE
         self.need(CODE <= back < CODE + len(self.linked.code), "call-abi: no way back")
-        self.need(r15 % 8 == 0 and r15 + FRAME <= self.r15 and r15 > STACK - 0x800, "call-abi")
+        self.need(r15 % 8 == 0 and r15 + FRAME <= self.r15 and r15 > STACK - DEEPEST, "call-abi")
         self.need(self.get(r15 + CHAIN) % MODE == self.r15, "backchain")
         return back
 
@@ -219,7 +218,8 @@ class Run:
     def _graph(self) -> int:
         back = self._called("graph")
         self.need(self.reg(2) == self.parent & WORD, "handler-arguments: parent of graph")
-        self.need(self.reg(3) in (self.start[14] & WORD, self.fields.get(12, -1) & WORD), "handler-arguments: ip of graph")
+        ip = (self.start[14] & WORD, self.fields.get(12, -1) & WORD)
+        self.need(self.reg(3) in ip, "handler-arguments: ip of graph")
         self._clobber()
         self.parent = MODE | ELSEWHERE + 2 * self.rng.randrange(64)
         self.set(2, self.parent)
@@ -256,8 +256,7 @@ class Run:
 
     def _storage(self) -> None:
         now = self.bytes_(self.r15, 0x180)
-        allowed = {*range(CHAIN)}
-        self.need(all(a == b or n in allowed for n, (a, b) in enumerate(zip(now, self.above, strict=True))), "stack-confined")
+        self.need(now[CHAIN:] == self.above[CHAIN:], "stack-confined")
         if not self.protocol.returns:
             self.need(self.get(self.r15 + RETURN_SLOT) == self.parent & WORD, "regs-honoured: the parent's address")
         self.need(self.bytes_(VARIABLES, SIZE) == self.variables, "memory-frame")

@@ -133,7 +133,8 @@ NOT_PROVED = {
     r"\+0xd4: mvc 312\(4,%r15\),200\(%r15\) -> L 3 -> (4|11)": "stores what nothing wrote behind the tail "
     "call counter, into the parent's frame, where this machine expects nothing",
     r"\+0xf4: br %r1 -> M1 15 -> (14|7)": "the condition code is that of an addition to r15, as above",
-    r"ex(rl)? %r0,(\.\+10|0\(%r11?\)) -> R1 0 -> (1|15)": "an execute that modifies its target by a register is unsupported",
+    r"ex(rl)? %r0,(\.\+10|0\(%r11?\)) -> R1 0 -> (1|15)": "an execute that modifies its target by a register is "
+    "unsupported",
 } | eras.NOT_PROVED
 
 
@@ -215,9 +216,7 @@ def test_the_oracle_finds_what_was_wrong(name: str, oracle: str) -> None:
 @pytest.mark.parametrize(
     ("name", "symbol", "oracle", "wanted"), [*eras.BROKEN, *families.BROKEN, *bpf.BROKEN, *alternatives.BROKEN]
 )
-def test_the_oracle_finds_what_was_wrong_in_the_families(
-    name: str, symbol: str, oracle: str, wanted: set[str]
-) -> None:
+def test_the_oracle_finds_what_was_wrong_in_the_families(name: str, symbol: str, oracle: str, wanted: set[str]) -> None:
     judge, machine = ORACLES[oracle], machine_with(ROOT / "broken" / f"{name}.o")
     found = set()
     for graph, stop, seed in states(judge, machine, None, RUNS_AS_IT_IS):

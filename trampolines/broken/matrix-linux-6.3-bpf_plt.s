@@ -1,13 +1,26 @@
 # linux-6.3/bpf_plt: one fault for each property that it states, in a routine named after the property.
-	.include "plt.inc"
+# The faults need room, so the code stands behind the data.
+	.include "function.inc"
 	.macro	faulty property:req, at_entry, at_exit
-	bpf_plt_body \property, 1f, "\at_entry", "\at_exit"
+	.text
+	.balign	8
+	function \property
+	jg	1f
+	.skip	10
+2:	.quad	0
+3:	.quad	0
+1:	\at_entry
+	lgrl	%r0, 2b
+	lgrl	%r1, 3b
+	\at_exit
+	br	%r1
+	end	\property
 	.endm
 
 	faulty	callee_saved, at_exit="lghi %r2, 0"
 	faulty	stack_balanced, at_exit="la %r15, 8(%r15)"
 	faulty	stack_confined, at_entry="stg %r14, 0(%r15)"
-	faulty	memory_frame, at_entry="stgrl %r14, interceptions"
+	faulty	memory_frame, at_exit="stgrl %r14, interceptions"
 	faulty	psw_redirect, at_exit="la %r1, 2(%r1)"
 	faulty	mode_preserved, at_entry="cgr %r2, %r3"
 	faulty	vector_preserved, at_entry="ldgr %f8, %r1"

@@ -38,9 +38,8 @@ def _plain(value: Any) -> Any:
         return value.value
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    kind: Any = type(value)
-    if is_dataclass(kind):
-        return [_plain(getattr(value, name)) for name, _ in _hints(kind)]
+    if is_dataclass(value):
+        return [_plain(getattr(value, name)) for name, _ in _hints(value.__class__)]  # type: ignore[arg-type]
     return value
 
 

@@ -42,6 +42,7 @@ _SIZES: dict[str, dict[str, int]] = {
     "ftrace_regs": {},
     "fgraph_ret_regs": {"gpr2": _WORD, "fp": _WORD},
     "task_struct": {"stack": _WORD, "thread.ksp": _WORD, "pid": 4},
+    "thread_struct": {"ksp": _WORD},
     "lowcore": {
         "current_task": _WORD, "current_pid": 4, "thread_info": _WORD, "kernel_stack": _WORD, "async_stack": _WORD,
         "panic_stack": _WORD, "nodat_stack": _WORD, "restart_stack": _WORD, "mcck_stack": _WORD,
@@ -75,7 +76,8 @@ _NAMES: dict[str, tuple[str, str]] = {
     "__FTRACE_REGS_PT_REGS": ("ftrace_regs", "regs"),
     "__FGRAPH_RET_GPR2": ("fgraph_ret_regs", "gpr2"),
     "__FGRAPH_RET_FP": ("fgraph_ret_regs", "fp"),
-    "__THREAD_ksp": ("task_struct", "thread.ksp"),
+    "__THREAD_ksp": ("thread_struct", "ksp"),
+    "__TASK_thread": ("task_struct", "thread"),
     "__TASK_pid": ("task_struct", "pid"),
     "__TASK_stack": ("task_struct", "stack"),
     **{f"__LC_{field.upper()}": ("lowcore", field) for field in _SIZES["lowcore"]},
@@ -142,6 +144,9 @@ def read(path: Path) -> dict[str, Struct]:
     for struct in _MEASURED:
         if struct in offsets and struct not in sizes:
             raise InputError(path, f"defines offsets of struct {struct}, but not its size")
+    thread, ksp = offsets.get("task_struct", {}).get("thread"), offsets.get("thread_struct", {}).get("ksp")
+    if thread is not None and ksp is not None:  # in two steps since 4.3
+        offsets["task_struct"].setdefault("thread.ksp", thread + ksp)
     word = _word(path, offsets["pt_regs"])
     found = {
         struct: _struct(path, struct, sizes.get(struct), fields, word)

@@ -260,13 +260,13 @@ class _Builder:
             yield self.expr(text, "stores", name, kind=Kind.NUMBER), size
 
     def regions(self) -> Iterable[Region]:
-        """The regions in their order: [name] = { at = ADDRESS, struct = NAME }; a base may be read from earlier ones."""
+        """The regions in their order: name = { at = ADDRESS, struct = NAME }; a base may be read from earlier ones."""
         for name, body in self.typed(self.table, "regions", dict, {}).items():
             struct = self.typed(self.typed(self.table["regions"], name, dict, {}), "struct", str, "")
             if struct not in self.layout.structs:
                 raise self.error(f"layout {self.layout.name} has no struct {struct!r}", "regions", name)
             base = self.expr(body.get("at"), "regions", name, kind=Kind.NUMBER)
-            yield Region(name, base, self.layout.structs[struct].size)
+            yield Region(name, base, self.layout.structs[struct].size, struct)
 
     def preserved(self) -> tuple[str, ...]:
         """`preserves` without the registers of `scratch`, in which a routine may leave anything."""

@@ -1,7 +1,8 @@
 """Kernel versions, and which of them a contract is for.
 
-A branch is what a release of Linus Torvalds begins (2.6.31, 5.10); a stable release adds a patch level (5.10.262). What
-a vendor builds, and a release candidate, carries more than the number says, so its patch level counts as unknown.
+A branch is what a release of Linus Torvalds begins (2.6.31, 5.10); a stable release adds a patch level (5.10.262). A
+release candidate, and what vendors number on their own (6.1.0-49-s390x), carries more or less than that number says, so
+its patch level counts as unknown; a local version after a plus sign (6.12.94+deb13) leaves it as it is.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ def version(text: str) -> Version:
     if found is None:
         raise ValueError(f"{text!r} is not a kernel version such as 5.10, 6.1.192 or 6.12.0-rc3")
     branch, patch, suffix = found.groups()
-    return Version(text.strip(), _branch(branch), int(patch) if patch and not suffix else None)
+    known = patch is not None and (suffix is None or suffix.startswith("+"))
+    return Version(text.strip(), _branch(branch), int(patch) if known else None)
 
 
 def _branch(text: str) -> Branch:

@@ -19,7 +19,8 @@ KEYS = ("summary", "source", "extends", "abstract", "layout", "symbols", "inner"
          "grants", "separate", "writes", "clobbers", "keeps", "thunks", "supervisor_call", "variables", "values",
          "call", "patch", "lowcore", "machine", "struct", "early", "preserves", "vector", "mode", "unwind", "call_abi",
          "expoline", "arch",
-         "stale", "given", "claims", "scratch", "switches", "stores", "regions", "kernels", "backported", "superseded", "present", "absent", "formerly",
+         "stale", "given", "claims", "scratch", "switches", "stores", "regions",
+         "kernels", "backported", "superseded", "present", "absent", "formerly",
          "drop")  # fmt: skip
 Has = Callable[[str], bool]
 """Whether an object knows a symbol of that name or pattern, defined or not."""

@@ -100,5 +100,6 @@ def _frame(path: Path, found: Struct, own: Struct, word: int) -> Struct:
         raise InputError(path, f"puts the back chain of struct stack_frame at {chain}: neither first nor last")
     rest = (word, size) if chain == 0 else (0, chain)
     saved = found.fields["gprs"].at + (14 - _FIRST_SAVED) * word
-    fields = {**own.fields, "back_chain": Field(chain, word), "return_address": Field(saved, word)}
+    named = {"back_chain": Field(chain, word), "return_address": Field(saved, word), "gprs": found.fields["gprs"]}
+    fields = {**own.fields, **{name: field for name, field in named.items() if name in own.fields}}
     return Struct(own.name, size, fields, {**own.ranges, "save_area": rest})

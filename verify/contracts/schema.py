@@ -6,7 +6,7 @@ Each field says what a kernel engineer states about one protocol. What a contrac
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from verify.contracts.expr import Expr
@@ -98,11 +98,15 @@ class Handed:
 
 @dataclass(frozen=True)
 class Region:
-    """Storage outside the stack, `size` bytes from `base`, that overlaps no other region and does not wrap."""
+    """Storage outside the stack, `size` bytes from `base`, that overlaps no other region and does not wrap.
+
+    It is a struct of the layout, named `struct`, which gave it its size.
+    """
 
     name: str
     base: Expr
     size: int
+    struct: str
 
 
 @dataclass(frozen=True)
@@ -168,6 +172,11 @@ class Contract:
     def bits(self) -> int:
         """The addressing mode of the code that it is for, 31 or 64: what the layout's word says."""
         return 31 if self.layout.word == 4 else 64
+
+    def in_layout(self, layout: Layout) -> Contract:
+        """The same contract with other offsets and sizes of the same structs."""
+        regions = tuple(replace(one, size=layout.structs[one.struct].size) for one in self.regions)
+        return replace(self, layout=layout, regions=regions)
 
     def offset(self, name: str) -> tuple[int, int]:
         """First byte and end of a range or field of the layout, by its dotted name. Raises KeyError."""

@@ -29,6 +29,7 @@ from verify.machine.term import (
 )
 from verify.semantics import cc
 
+
 @dataclass(frozen=True)
 class History:
     """What happened before a moment: results of the calls made, the struct handed out, values that were replaced.
@@ -210,7 +211,8 @@ class Moment:
     def memory(self, address: Term, *, old: bool, size: int | None = None) -> Term:
         """A word (eight bytes, four in 31-bit code; or `size` bytes) of stack storage, now or at entry.
 
-        Elsewhere it is what this path stored there or, if it did not, read. Raises Undefined where it did neither, and for `old.mem` outside the stack: another CPU may have written.
+        Elsewhere it is what this path stored there or, if it did not, read. Raises Undefined where it did neither, and
+        for `old.mem` outside the stack: another CPU may have written.
         """
         mode = self.state.mode
         address, word = mode.address(address), size or mode.word // 8

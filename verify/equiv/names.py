@@ -81,6 +81,14 @@ class Side:
                 return one
         return None
 
+    def blank(self, place: Place, size: int) -> bool:
+        """Whether the object says nothing about these bytes, which are filled in when the code is used."""
+        section = self.section(place)
+        if section is None or self.image.holes_in(place, size):
+            return section is None
+        at = place.offset - section.start
+        return not any(section.data[at : at + size])
+
     def contents(self, place: Place, distance: int) -> str | None:
         """A digest of what the global symbol at a distance before a place holds; None where a linker has a say."""
         section, start = self.section(place), place.plus(-distance)
@@ -167,9 +175,9 @@ class Names:
     def _place(self, place: Place, width: int) -> Term | None:
         """A place that both sides know: the routine itself, whatever it is called, and what has a global name."""
         entry, side = self._entry, self.side
-        if place == entry or (side.record and place.space == entry.space):
-            return plus(leaf(f"&{ROUTINE}", width, Origin.SYMBOL), place.offset - entry.offset)
         known, section = side.global_name(place), side.section(place)
+        if place == entry or self._in_record(place):
+            return plus(leaf(f"&{ROUTINE}", width, Origin.SYMBOL), place.offset - entry.offset)
         if known is None:
             return None
         name, distance = known
@@ -183,6 +191,13 @@ class Names:
         named = leaf(f"&{name} ({contents})", width, Origin.SYMBOL)
         self.unmatched.add(named)  # the other side may have the same name with other contents
         return plus(named, distance)
+
+    def _in_record(self, place: Place) -> bool:
+        """Whether a place is data of the routine's own, which the contract knows by its distance."""
+        known = self.side.global_name(place)
+        if not self.side.record or place.space != self._entry.space:
+            return False
+        return known is None or known[0] in self.side.image.aliases(self._entry)
 
     @property
     def _entry(self) -> Place:
@@ -248,11 +263,11 @@ class Names:
     def _asked(self, load: Load) -> Term | bytes:
         """The address of a read by its common name; for what the object says itself, its bytes."""
         place, side = self.code.place(load.address), self.side
-        if place is None or (side.record and place.space == self._entry.space):
-            return self(load.address)
         size = load.value.width // 8
-        section = side.section(place)
-        if section is not None and not section.writable and not side.image.holes_in(place, size):
+        if place is None or (self._in_record(place) and side.blank(place, size)):
+            return self(load.address)
+        section, fixed = side.section(place), not (self._in_record(place) or side.image.holes_in(place, size))
+        if section is not None and not section.writable and fixed:
             at = place.offset - section.start
             if at + size <= len(section.data):
                 return section.data[at : at + size]

@@ -1,7 +1,8 @@
 """A concrete z/Architecture machine in this process: unicorn, which shares nothing with the lifter.
 
 It runs in the supervisor state, in the 64-bit addressing mode unless it is told another one, without address
-translation; control register 0 allows floating-point and vector instructions. Storage exists where somebody asked for it.
+translation; control register 0 allows floating-point and vector instructions. Storage exists where somebody asked for
+it.
 """
 
 from __future__ import annotations

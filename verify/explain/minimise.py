@@ -31,7 +31,7 @@ def smallest(
     """
     free = sorted(unknowns(conditions) - fixed.keys(), key=str)
     values = {**{one: _fit(one, model.get(one, 0)) for one in free}, **fixed}
-    if not _hold(conditions, values):
+    if not _hold(conditions, values) and not _bent(conditions, values, model):
         return None
     pointed = {
         one: (POINTERS if one.width == 64 else _POINTERS_31) + n * _PAGE
@@ -49,6 +49,17 @@ def smallest(
     idle = sorted(unknowns(shown) - values.keys() - pointed.keys(), key=str)
     others = {one: _fit(one, (len(free) + n + 1) * 0x10) for n, one in enumerate(idle)}
     return {**others, **pointed, **{one: values[one] for one in free}}
+
+
+def _bent(conditions: Sequence[Term], values: dict[Term, int], model: Mapping[Term, int]) -> bool:
+    """Whether the conditions hold with another number in place of one that the solver chose outside its domain."""
+    for one in [one for one in values if model.get(one, 0) != values[one]]:
+        free, ones = domain(one)
+        for number in (free | ones, *[1 << bit | ones for bit in range(one.width) if free >> bit & 1]):
+            if _hold(conditions, {**values, one: number}):
+                values[one] = number
+                return True
+    return False
 
 
 def _candidates(unknown: Term, number: int, pointer: int | None) -> Iterator[int]:

@@ -39,8 +39,8 @@ class Stack:
     frame, so that what nothing here wrote there may be its work. `caller` counts the events at which the caller's
     frame may have changed behind the routine's back. `highest` is the highest r15 so far: an interrupt may have
     overwritten what lies below it, the caller's frame included. None: r15 was no known distance from its entry value.
-    `cell` is the size in bytes of the aligned pieces that unknown contents come in: a word of the ABI's. `switches` says
-    that a stack pointer read from storage may be that of another stack, which interrupts use from then on.
+    `cell` is the size in bytes of the aligned pieces that unknown contents come in: a word of the ABI's. `switches`
+    says that a stack pointer read from storage may be that of another stack, which interrupts use from then on.
     """
 
     defined: Ranges

@@ -96,6 +96,11 @@ class Alternatives:
         return [_alternative(self.image, row) for row in found if row.feature in features]
 
     @cached_property
+    def asked(self) -> frozenset[str]:
+        """All features that some code hangs on."""
+        return frozenset(row.feature for row in {(row.kind, row.number): row for row in self._rows}.values())
+
+    @cached_property
     def entries(self) -> tuple[Alternative, ...]:
         """All of them."""
         return tuple(_alternative(self.image, row) for row in self._rows)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import mmap
-import struct
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,10 +22,11 @@ from elftools.dwarf.dwarfinfo import DebugSectionDescriptor, DwarfConfig, DWARFI
 from elftools.elf.elffile import ELFFile
 
 from verify.errors import InputError, NotElf, VerifyError, WrongMachine
+from verify.objfile import tables
+from verify.objfile.tables import Bytes
 
 _EM_S390 = 22
 _FIELD = {4: 4, 22: 8}  # R_390_32 and R_390_64: bytes of the field (psABI, "Relocation")
-_SECTION_SYMBOL = 3
 _LONGEST = 1 << 16  # bytes that the entries of one struct take
 _AGREEING = 2  # definitions of one struct that are compared
 _SCANNED = 200  # places where a name is mentioned that are looked at: most are declarations and members
@@ -36,7 +36,8 @@ _PLUS_UCONST = 0x23  # DW_OP_plus_uconst: how DWARF 2 writes the offset of a mem
 _THROUGH = ("DW_TAG_typedef", "DW_TAG_const_type", "DW_TAG_volatile_type", "DW_TAG_atomic_type")
 _STRUCT = "DW_TAG_structure_type"
 _WHOLE = (_STRUCT, "DW_TAG_union_type")
-_LEAVES = ("DW_TAG_base_type", "DW_TAG_pointer_type", "DW_TAG_enumeration_type")
+_POINTER = "DW_TAG_pointer_type"
+_LEAVES = ("DW_TAG_base_type", _POINTER, "DW_TAG_enumeration_type")
 _SECTIONS = ("debug_info", "debug_abbrev", "debug_str", "debug_line_str", "debug_str_offsets")
 
 
@@ -96,6 +97,7 @@ class Debug:
     # Sections
 
     def _open(self, data: mmap.mmap) -> None:
+        self.file = data
         elf = ELFFile(data)
         if elf["e_machine"] != "EM_S390":
             raise WrongMachine(self.path, "is not for s390")
@@ -111,7 +113,7 @@ class Debug:
         if section is None or section["sh_type"] == "SHT_NOBITS":  # in a file that strip --only-keep-debug left
             return b""
         data: bytes = section.data()
-        return _relocated(elf, name, data) if elf["e_type"] == "ET_REL" else data
+        return _relocated(self.file, name, data) if elf["e_type"] == "ET_REL" else data
 
     # Entries
 
@@ -209,23 +211,19 @@ def _units(info: bytes) -> Iterator[int]:
         at += 12 + int.from_bytes(info[at + 4 : at + 12], "big") if length == 0xFFFFFFFF else 4 + length
 
 
-def _relocated(elf: Any, name: str, data: bytes) -> bytes:
-    """The section of a relocatable object with its references to other sections filled in; addresses stay as they are.
-
-    A reference is a section's symbol, whose value is 0, plus an addend.
-    """
-    table = elf.get_section_by_name(f".rela{name}")
-    if table is None:
-        return data
-    symbols = elf.get_section(table["sh_link"])
-    # Entries of 24 bytes: offset, symbol << 32 | type, addend; of 12 in ELF32: symbol << 8 | type.
-    row, shift, info_at = (">QQq", 32, 4) if elf.elfclass == 64 else (">IIi", 8, 12)
-    size, symbol_data, patched = symbols["sh_entsize"], symbols.data(), bytearray(data)
-    for offset, info, addend in struct.iter_unpack(row, table.data()):
-        width = _FIELD.get(info & (1 << shift) - 1 & 0xFF)
-        kind = symbol_data[(info >> shift) * size + info_at] & 0xF
-        if width is not None and kind == _SECTION_SYMBOL:
-            patched[offset : offset + width] = (addend % (1 << 8 * width)).to_bytes(width, "big")
+def _relocated(whole: Bytes, name: str, data: bytes) -> bytes:
+    """The section of a relocatable object with its references to other sections filled in: S + A, from their start."""
+    found = tables.sections(whole)
+    titles = tables.contents(whole, found[tables.header(whole).names])
+    patched = bytearray(data)
+    for table in found:
+        if table.kind != tables.RELA or tables.text(titles, table.name) != f".rela{name}":
+            continue
+        symbols = list(tables.symbols(whole, found[table.link]))
+        for offset, number, kind, addend in tables.relocations(whole, table):
+            if kind in _FIELD and symbols[number].section:  # defined here
+                value = (symbols[number].value + addend) % (1 << 8 * _FIELD[kind])
+                patched[offset : offset + _FIELD[kind]] = value.to_bytes(_FIELD[kind], "big")
     return bytes(patched)
 
 
@@ -333,9 +331,11 @@ def _size(kind: Any) -> tuple[int, int]:
         for bound in kind.iter_children():
             count *= _bound(bound)
         kind = _type(kind)
-    if kind is None or kind.tag not in _LEAVES or "DW_AT_byte_size" not in kind.attributes:
+    if kind is None or kind.tag not in _LEAVES:
         return 0, 0
-    return int(kind.attributes["DW_AT_byte_size"].value), count
+    if "DW_AT_byte_size" in kind.attributes:
+        return int(kind.attributes["DW_AT_byte_size"].value), count
+    return (int(kind.cu["address_size"]), count) if kind.tag == _POINTER else (0, 0)  # clang gives pointers no size
 
 
 def _bound(subrange: Any) -> int:

@@ -28,8 +28,9 @@ class Overlay:
         self.directories = {parent for path in starts for parent in (path, *path.parents)}
         for directory in sorted(self.directories):
             self.path(directory).mkdir(exist_ok=True)
+        own = frozenset(map(str, self.directories | self.replaced))
         for directory in self.directories:
-            self._show(directory)
+            self._show(directory, own)
 
     def path(self, real: Path) -> Path:
         """Where a file or directory is seen in here."""
@@ -41,13 +42,12 @@ class Overlay:
             assert path in self.replaced
             self.path(path).write_text(text, encoding="utf-8", errors="surrogateescape")
 
-    def _show(self, directory: Path) -> None:
-        """Link to all that a directory has, unless it is shown itself. A directory that cannot be listed shows less."""
-        with suppress(PermissionError), os.scandir(directory) as entries:
+    def _show(self, directory: Path, own: frozenset[str]) -> None:
+        """Link to all that a directory has, but for `own`. A directory that cannot be listed shows less."""
+        inside = str(self.path(directory))
+        with suppress(PermissionError), os.scandir(directory) as entries:  # strings: there may be thousands
             for entry in entries:
-                path = Path(entry.path)
-                real = Path(os.path.realpath(path)) if entry.is_symlink() else path
-                if path in self.directories or path in self.replaced:
-                    continue
-                inside = real in self.directories or real in self.replaced
-                self.path(path).symlink_to(self.path(real) if inside else path)
+                if entry.path not in own:
+                    real = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
+                    target = f"{self.root}{real}" if real in own else entry.path
+                    os.symlink(target, f"{inside}/{entry.name}")

@@ -57,6 +57,8 @@ def robust(
     Raises UsageError where there is no assembler or nothing that could move, InputError for a header that cannot be
     used, ContractError, and VerifyError where no process can be started.
     """
+    if options.raw or options.base is not None or options.entry is not None or options.let:
+        raise UsageError("--raw, --base, --entry and --let are for bare code, which is not assembled again")
     tool = assemble.find(request.assembler, request.bits)
     options.properties()
     found = tuple(headers.read(path) for path in dict.fromkeys(request.offsets))
@@ -119,7 +121,7 @@ def _choices(path: Path, image: Image, setting: Setting) -> Iterator[pipeline.Ch
     for one in found:
         layout = headers.laid_out(one.contract.layout, setting.headers)
         words = one.reason if layout is one.contract.layout else f"{one.reason}, with the offsets of --offsets"
-        yield replace(one, contract=replace(one.contract, layout=layout), reason=words)
+        yield replace(one, contract=one.contract.in_layout(layout), reason=words)
 
 
 def _moves(contract: Contract, found: Iterable[Header]) -> Iterator[Variant]:
@@ -188,7 +190,7 @@ def _judged(
 
 
 def _in_layout(choice: pipeline.Choice, move: Variant) -> pipeline.Choice:
-    return replace(choice, contract=replace(choice.contract, layout=move.apply(choice.contract.layout)))
+    return replace(choice, contract=choice.contract.in_layout(move.apply(choice.contract.layout)))
 
 
 def _run(
@@ -198,11 +200,10 @@ def _run(
 
     def prove(task: int) -> RoutineReport:
         choice, image = work[task]
-        symbol = image.symbol(choice.symbol.name)
-        found = routine.prove(str(path), image, symbol, choice.contract, setting.options.properties(),
-                              details=setting.options.details, replay=replay)  # fmt: skip
-        return replace(found, reason=choice.reason)
+        here = replace(choice, symbol=image.symbol(choice.symbol.name))
+        return pipeline.prove_routine(pipeline.Subject(path, image, (here,)), here, options)
 
+    options = replace(setting.options, replay=replay)
     setting.watch.expect(len(work))
     results = workers.run(prove, len(work), setting.jobs, setting.timeout, tick=setting.watch.tick)
     return [_told(path, *one, result) for one, result in zip(work, results, strict=True)]

@@ -161,6 +161,10 @@ class Code:
             found |= {n: self._written[at] for n in range(length) if (at := place.plus(n)) in self._written}
         return found
 
+    def replaced(self, place: Place, length: int) -> bool:
+        """Whether one of these bytes is of an alternative that hangs on a feature, and is in place."""
+        return bool(self.features) and bool(self.image.alternatives.over(place, length, self.features))
+
     def _unknown_in(self, place: Place, length: int) -> str | None:
         """Why one of these bytes is not known; None where all are."""
         why: dict[int, str | None] = {}
