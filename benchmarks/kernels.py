@@ -223,29 +223,30 @@ def proved(label: str, path: Path, options: pipeline.Options) -> Row:
     return Row(label, name, contract, Counter(f.verdict for f in findings), took, wrong.partition("\n")[0][:160])
 
 
-def kernel(release: str, image: Path, modules: Sequence[Path], functions: int) -> Iterator[Row]:
+def kernel(release: str, number: str, image: Path, modules: Sequence[Path], functions: int) -> Iterator[Row]:
     """The trampolines of one kernel and of its modules, and `functions` plain functions of each module."""
     for path in (image, *modules):
         loaded, label = load(path), release if path == image else path.name
         spared = () if any(symbol.name.startswith(THUNK) for symbol in loaded.symbols) else ("expoline",)
         names = known(loaded)
         for name in names:
-            options = pipeline.Options(symbol=name, kernel=version(release), dwarf=image, ignore=spared)
+            options = pipeline.Options(symbol=name, kernel=number, dwarf=image, ignore=spared)
             yield proved(label, path, options)
         plain = [symbol.name for symbol in loaded.routines() if symbol.name not in names] if path != image else []
         for name in plain[:functions]:
             yield proved(label, path, pipeline.Options(symbol=name, dwarf=image, ignore=spared))
 
 
-def version(release: str) -> str:
-    return release.split("-")[0].split("+")[0]
+def version(package: Package) -> str:
+    """The kernel's own version: releases of Debian need not follow the stable ones (6.1.0-50 is 6.1.176)."""
+    return package.version.partition("-")[0]
 
 
-def waiting(image: Path, release: str) -> tuple[float, float]:
+def waiting(image: Path, number: str) -> tuple[float, float]:
     """Seconds of the bare imports, and of one routine of an image: medians of three."""
     times: dict[str, list[float]] = {"bare": [], "whole": []}
     prove = [sys.executable, "-m", "verify", "prove", str(image), "--symbol", "ftrace_caller", "--quiet",
-             "--kernel", version(release)]  # fmt: skip
+             "--kernel", number]  # fmt: skip
     for _ in range(3):
         for name, command in (("bare", [sys.executable, "-c", BARE]), ("whole", prove)):
             start = time.perf_counter()
@@ -267,6 +268,7 @@ def main(arguments: Sequence[str]) -> int:
     rows: list[Row] = []
     missing: list[str] = []
     images: dict[str, Path] = {}
+    numbers = {p.release: version(p) for p in table if p.holds == "image"}
     for release in releases:
         try:
             held = {p.holds: fetched(p, mirrors, store) for p in table if p.release == release}
@@ -275,7 +277,7 @@ def main(arguments: Sequence[str]) -> int:
         except Missing as problem:
             missing.append(str(problem))
             continue
-        for one in kernel(release, images[release], modules, asked.functions):
+        for one in kernel(release, numbers[release], images[release], modules, asked.functions):
             print(one.text(), flush=True)
             rows.append(one)
     verdicts = sum((one.verdicts for one in rows), Counter[Verdict]())
@@ -284,7 +286,7 @@ def main(arguments: Sequence[str]) -> int:
         share = f"{undecided} unsupported or unknown ({undecided / len(rows):.1%})"
         print(f"{len(rows)} routines: {counted(verdicts)}; {share}")
     for release, image in images.items():
-        bare, whole = waiting(image, release)
+        bare, whole = waiting(image, numbers[release])
         print(f"{release}: verify prove vmlinux ({image.stat().st_size >> 20} MB) --symbol ftrace_caller: "
               f"{whole:.2f} s, {whole - bare:.2f} beyond the imports")  # fmt: skip
     for one in missing:

@@ -155,6 +155,8 @@ def samples() -> tuple[Body, ...]:
     """The routines of the sample objects."""
     found = []
     for path in sorted((ROOT / "trampolines").rglob("*.o")):
+        if path.read_bytes()[4] != 2:  # 31-bit code (ELF gABI, EI_CLASS)
+            continue
         one = concrete.ObjectFile.read(path)
         for symbol in one.symbols.values():
             section = one.sections[symbol.section]

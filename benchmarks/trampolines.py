@@ -67,7 +67,10 @@ def stock(path: Path, symbol: str) -> tuple[float, str]:
     import angr
 
     logging.disable(logging.CRITICAL)
-    project = angr.Project(str(path), auto_load_libs=False)
+    try:
+        project = angr.Project(str(path), auto_load_libs=False)
+    except Exception as problem:  # 31-bit objects
+        return 0.0, f"does not load: {type(problem).__name__}"
     entry = project.loader.find_symbol(symbol).rebased_addr
     start = time.perf_counter()
     manager = project.factory.simgr(project.factory.blank_state(addr=entry))

@@ -177,6 +177,42 @@ def test_a_callee_that_nothing_names_is_unsupported(tmp_path: Path) -> None:
         assert any(f"{known[name]:#x}" in one.message for one in found.findings())
 
 
+def test_the_image_is_taken_down(tmp_path: Path) -> None:
+    """The no-operation behind the call of the function becomes a jump to __bpf_tramp_exit: past the programs after it."""
+    path = TRAMPOLINES / "bpf-fexit.o"
+    site = {one.name: one.place for one in load(path).symbols}["bpf_image_nop"]
+    assert site is not None
+    known, code = numbers(path), dumped(path, tmp_path)
+    known = {name: number for name, number in known.items() if name != "bpf_prog_second"}
+    remark = "no patch site image (bpf_image_nop) in this object"
+    for let, told in ((known, True), (known | {"bpf_image_nop": BASE + site.offset}, False)):
+        (routine,) = proved_raw(code, "bpf/fexit", let).routines
+        assert (remark in routine.remarks) is told
+    # bytes of the state itself, in which the second program is not reached any more
+    good = code.read_bytes()
+    assert good[site.offset : site.offset + 2] == bytes.fromhex("c004")
+    code.write_bytes(good[: site.offset] + bytes.fromhex("c0f4") + good[site.offset + 2 :])
+    found = proved_raw(code, "bpf/fexit", known)
+    assert {one.verdict for one in found.findings()} == {Verdict.PROVED}
+
+
+def test_a_wrong_end_of_an_image_that_is_taken_down_is_found(tmp_path: Path) -> None:
+    """The jump goes behind the call of __bpf_tramp_exit: right as long as nobody patches it."""
+    path = TRAMPOLINES / "bpf-fexit.o"
+    site = {one.name: one.place for one in load(path).symbols}["bpf_image_nop"]
+    assert site is not None
+    known, code = numbers(path), dumped(path, tmp_path)
+    good = bytearray(code.read_bytes())
+    distance = int.from_bytes(good[site.offset + 2 : site.offset + 6], "big")
+    good[site.offset + 2 : site.offset + 6] = (distance + 15).to_bytes(4, "big")  # halfwords: 12 + 12 + 6 bytes
+    code.write_bytes(good)
+    known |= {"bpf_image_nop": BASE + site.offset}
+    found = proved_raw(code, "bpf/fexit", known)
+    assert Verdict.REFUTED in verdicts(found, "handler-arguments")
+    unpatched = {name: number for name, number in known.items() if name != "bpf_image_nop"}
+    assert {one.verdict for one in proved_raw(code, "bpf/fexit", unpatched).findings()} == {Verdict.PROVED}
+
+
 # What is given, wrong.
 WRONG = {
     "another function": ({"func": 0x3FF_8010_0010}, "psw-redirect"),

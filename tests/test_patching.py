@@ -165,6 +165,26 @@ def test_what_cannot_stand_at_a_site(name: str, tmp_path: Path) -> None:
     assert "patch site site at f" in found.message
 
 
+ENTRY = "s: brcl 0,hotpatch_record\nlghi %r2,0\nbr %r14"
+# What the kernel puts at the entry of a traced function: 5.16 and later; 6.12 and later; and a fault.
+ENTRIES = {
+    "hotpatch": (site('"branch"', '"mask byte"'), 2, set()),
+    "direct": (site('"branch", "brasl r0,ftrace_caller"'), 3, set()),
+    "wrong register": (site('"brasl r14,ftrace_caller"'), 2, {"psw-redirect"}),
+}
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_the_entry_of_a_traced_function(name: str, tmp_path: Path) -> None:
+    """In any state the function keeps what a function keeps, up to where it leaves for the tracer."""
+    text, states, wrong = ENTRIES[name]
+    file, own = built(tmp_path, ENTRY), contract(tmp_path, text)
+    assert len(walks(load(file), loaded(own))) == states
+    found = failures(file, own)
+    assert {one.property for one in found} >= wrong
+    assert {state_of(one) for one in found} == ({"site switched on"} if wrong else set())
+
+
 def test_a_site_that_is_assembled_in_another_state(tmp_path: Path) -> None:
     """Nothing changes then, and nothing lies in between."""
     file = built(tmp_path, "s: brc 0,1f\n1: br %r14")

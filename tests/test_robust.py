@@ -698,7 +698,7 @@ def test_only_the_numbers_of_a_header_change(tmp_path: Path) -> None:
 
 
 def test_a_field_of_an_inner_struct_moves_with_it() -> None:
-    """__THREAD_ksp counts from __TASK_thread, as the kernel has it since 4.2."""
+    """__THREAD_ksp counts from __TASK_thread, as the kernel has it since 4.3."""
     header = headers.read(INCLUDE / "switch.inc")
     struct = load_layout(library("models"), "linux-6.12-task").structs["task_struct"]
     for variant in variants.variants(struct):

@@ -1,4 +1,4 @@
-"""The commands: `verify prove`, `verify replay`, `verify list`, `verify rule`, `verify show`, `verify semantics`."""
+"""The commands: `verify prove`, `robust`, `replay`, `list`, `rule`, `show`, `semantics` and others."""
 
 from __future__ import annotations
 

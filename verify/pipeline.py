@@ -404,9 +404,10 @@ def _told_all(image: Image, contract: Contract) -> Contract:
 
 
 def _under(options: Options) -> str:
-    """A proof under a handler model is one of less, and says so in the reason."""
-    model = options.model()
-    return "" if model is None or model.changes is None else f"; only for handler {model.name}"
+    """A proof under a handler model is one of less, and says so in the reason; so does one with a measured layout."""
+    model, layout = options.model(), options.structs()
+    where = f"; structs of {layout.path}" if isinstance(layout, Measured) else ""
+    return where if model is None or model.changes is None else f"{where}; only for handler {model.name}"
 
 
 def _layout(options: Options, claim: ProofClaim) -> str | Measured | None:

@@ -114,6 +114,19 @@ def test_places_are_addresses(tmp_path: Path) -> None:
     assert code.names(const(0x1002, 64)) == ()
 
 
+def test_a_name_for_an_address_in_the_code_is_a_label_of_it(tmp_path: Path) -> None:
+    let = [("first", BASE), ("last", BASE + 7), ("before", BASE - 1), ("behind", BASE + 8)]
+    image = raw.load(written(tmp_path, CODE), BASE, 0, None, let)
+    found = {one.name: (one.place, one.absolute) for one in image.symbols[1:]}
+    assert found == {
+        "first": (Place(LINKED_SPACE, BASE), None),
+        "last": (Place(LINKED_SPACE, BASE + 7), None),
+        "before": (None, BASE - 1),
+        "behind": (None, BASE + 8),
+    }
+    assert [one.name for one in image.routines()] == ["dump"]
+
+
 BAD = {
     "an empty file": (b"", "holds no code"),
     "white space": (" \n\t\n", "holds no code"),

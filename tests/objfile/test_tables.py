@@ -17,7 +17,7 @@ from verify.objfile.elf import load
 from verify.objfile.image import LINKED_SPACE, Place, Target
 
 OBJECTS = sorted(ROOT.glob("trampolines/**/*.o"))
-R_390_RELATIVE, R_390_64 = 12, 22
+R_390_RELATIVE = 12
 TEXT, DATA = 0x10000, 0x20000
 
 

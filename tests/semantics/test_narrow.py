@@ -10,7 +10,7 @@ import pytest
 
 from tests.semantics import narrow, operands
 from tests.semantics.disagreements import admitted
-from tests.semantics.narrow import CODE, DATA, SPACE, Machine, code_of, literal_state, performed, unknown_state
+from tests.semantics.narrow import CODE, DATA, MACHINE, SPACE, Machine, code_of, literal_state, performed, unknown_state
 from tests.semantics.test_cosimulation import ALLOWED, PSW, ROWS, SEPARATE, decoded, make
 from tests.semantics.unicorn_machine import Cpu, Interruption
 from verify.errors import Unsupported
@@ -28,8 +28,6 @@ REFUSED = {
     "LPSWE": "no semantics in the 31-bit addressing mode", "LPSWEY": "no semantics in the 31-bit addressing mode",
     "EPSW": "no semantics in the 31-bit addressing mode", "SAM64": "changes the addressing mode",
 }  # fmt: skip
-# Nothing on this machine, or something else than what the manual says; see disagreements.tsv.
-MACHINE = "unicorn-31"
 
 
 @cache

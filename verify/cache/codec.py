@@ -39,7 +39,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if is_dataclass(value):
-        return [_plain(getattr(value, name)) for name, _ in _hints(value.__class__)]  # type: ignore[arg-type]
+        return [_plain(getattr(value, name)) for name, _ in _hints(value.__class__)]
     return value
 
 

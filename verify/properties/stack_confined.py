@@ -71,7 +71,8 @@ def _short(made: CallMade | None, end: int, size: int, name: str) -> str:
     """How much of a struct lies where the routine has no frame any more."""
     sp = made.state.sp if made is not None else None
     frame = "the frame" if sp is None else f"its {-sp}-byte frame"
-    return f"{frame} is {end} bytes short for struct {name}, whose {size} bytes reach {end} bytes into the parent's frame"
+    reach = f"whose {size} bytes reach {end} bytes into the parent's frame"
+    return f"{frame} is {end} bytes short for struct {name}, {reach}"
 
 
 PROPERTY = Property(

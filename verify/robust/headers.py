@@ -59,7 +59,7 @@ class Header:
         return f'{directive} "{POISON}"\n'
 
 
-# An inner struct, a part of it, and the field that the two together are (4.2 and later).
+# An inner struct, a part of it, and the field that the two together are (4.3 and later).
 _NESTED = (("__TASK_thread", "__THREAD_ksp", ("task_struct", "thread.ksp")),)
 
 POISON = "s390x-verify: this file is read"
