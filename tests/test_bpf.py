@@ -178,7 +178,7 @@ def test_a_callee_that_nothing_names_is_unsupported(tmp_path: Path) -> None:
 
 
 def test_the_image_is_taken_down(tmp_path: Path) -> None:
-    """The no-operation behind the call of the function becomes a jump to __bpf_tramp_exit: past the programs after it."""
+    """The no-operation behind the call of the function becomes a jump past the programs to __bpf_tramp_exit."""
     path = TRAMPOLINES / "bpf-fexit.o"
     site = {one.name: one.place for one in load(path).symbols}["bpf_image_nop"]
     assert site is not None

@@ -236,12 +236,12 @@ def prove_routine(subject: Subject, choice: Choice, options: Options) -> Routine
 
 def choose(image: Image, options: Options) -> list[Choice]:
     """The routines to prove. Raises InputError when there are none, or when the choice is not clear."""
+    if options.symbol is not None:  # of a kernel with a hundred thousand symbols, say
+        chosen = image.symbol(options.symbol)
+        return [_fitting(image, _choice(image, chosen, options))]
     routines = image.routines()
     if not routines:
         raise InputError(image.path, "defines no routine (no function symbol in an executable section)")
-    if options.symbol is not None:
-        chosen = image.symbol(options.symbol)
-        return [_fitting(image, _choice(image, chosen, options))]
     if options.contract is not None and options.kernel is None:
         held = _for_contract(image, routines, options.contract)
         return [_fitting(image, _choice(image, symbol, options)) for symbol in held]

@@ -37,8 +37,14 @@ PT_REGS = {
     "linux-5.14": (192, {**SINCE_3_12, "flags": (176, 8), "cr1": (184, 8)}),
     "linux-5.16": (200, {**SINCE_3_12, "flags": (176, 8), "cr1": (184, 8), "last_break": (192, 8)}),
     "linux-6.12": (200, {**SINCE_3_12, "flags": (176, 8), "cr1": (184, 8), "last_break": (192, 8)}),
+    # Measured in the DWARF of Debian's 7.2.13-1.
+    "linux-7.2": (
+        200,
+        {**SINCE_3_12, "flags": (176, 8), "last_break": (184, 8), "cpu": (192, 4), "percpu_register": (196, 1)},
+    ),
 }
-LATER = {"ilc", "svcnr", "int_code", "int_parm", "int_parm_long", "flags", "cr1", "last_break"}
+LATER = {"ilc", "svcnr", "int_code", "int_parm", "int_parm_long", "flags", "cr1", "last_break",
+         "cpu", "percpu_register"}  # fmt: skip
 # Save area at the caller's stack pointer. Kernel: r6 72 .. r14 136, r15 144, back chain 152. User: rN at 8 * N.
 STACK_FRAME = {
     "s390x-linux-kernel": {"size": 160, "back_chain": 152, "return_address": 136, "save_area": (0, 152), "parent": 8},
@@ -60,6 +66,7 @@ CONSTANTS = {
         "PSW_MASK_IPM_STOSM": 0xFF << 56 | 0x3F << 40,
     },
     "linux-6.12": {"MCOUNT_INSN_SIZE": 6, "PIF_FTRACE_FULL_REGS": 0x10},
+    "linux-7.2": {"MCOUNT_INSN_SIZE": 6, "PIF_FTRACE_FULL_REGS": 0x10},
 }
 
 
@@ -86,7 +93,7 @@ def test_the_fields_of_pt_regs_cover_it_once(version: str) -> None:
         for byte in range(field.at, field.at + field.size * field.count):
             assert taken.setdefault(byte, name) == name
             assert byte < struct.size
-    padding = range(164, 168) if version == "linux-3.0" else ()
+    padding = {"linux-3.0": range(164, 168), "linux-7.2": range(197, 200)}.get(version, ())
     assert set(taken) == set(range(struct.size)) - set(padding)
 
 

@@ -150,6 +150,9 @@ class Linked:
         """Put the code into storage, as the kernel has patched it on these paths."""
         machine = self.machine
         machine.load([])
+        for one in code.image.alternatives.entries:
+            if one.feature in code.features:
+                machine.poke_code(machine.bases[one.place.space] + one.place.offset, one.raw)
         for patch in code.patches:
             at = machine.bases[patch.at.space] + patch.at.offset
             for distance, byte in enumerate(patch.raw):

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.command import ROOT
 from tests.semantics import narrow, operands
 from tests.semantics.disagreements import admitted
 from tests.semantics.narrow import CODE, DATA, MACHINE, SPACE, Machine, code_of, literal_state, performed, unknown_state
 from tests.semantics.test_cosimulation import ALLOWED, PSW, ROWS, SEPARATE, decoded, make
 from tests.semantics.unicorn_machine import Cpu, Interruption
+from verify import library, routine
+from verify.contracts.load import load_contract
 from verify.errors import Unsupported
 from verify.machine.mode import MODE_31, MODE_64
-from verify.machine.state import entry_system_mask
-from verify.machine.term import concat, const, extract, leaf, plus, zero_extend
+from verify.machine.state import entry_system_mask, symbol_address
+from verify.machine.term import Term, concat, const, extract, leaf, plus, zero_extend
+from verify.objfile import relocs
+from verify.objfile.elf import load
+from verify.objfile.image import Hole, Image, Place, Section, Target
+from verify.properties import PROPERTIES
 from verify.semantics import isa
+from verify.semantics.code import Code, Patch
 from verify.semantics.decode import Instruction
+from verify.verdict import Verdict
 
 FORMS, STATES, TRIES = 2, 3, 20
 
@@ -224,3 +236,57 @@ def test_unicorn_clears_bits_0_to_31_where_the_manual_keeps_them() -> None:
     assert after.gpr[1] == DATA
     assert narrow.corrected(insn, cpu, after).gpr[1] == 0x1234_5678_0000_0000 | DATA
     assert admitted("LA", MACHINE, frozenset({"gpr"}))
+
+
+# Literals -------------------------------------------------------------------------------------------------------------
+
+
+def literal_code(*, writable: bool = False, hole: tuple[int, int] | None = None, patched: bool = False) -> Code:
+    """A word at CODE + 8 of a section, perhaps with a relocation (its type, its place)."""
+    section = Section(".text", 1, 1, 0, bytes(8) + b"\x00\x00\x00\x2a" + bytes(8), True, True, writable)
+    holes = ()
+    if hole is not None:
+        holes = (Hole(Place(1, hole[1]), relocs.row(hole[0]), Target(external="x", addend=4), "x", 4),)
+    image = Image(Path("literal"), True, (section,), (), holes, bits=31)
+    return Code(image, [Patch(Place(1, 8), (0x12,))] if patched else ())
+
+
+def found(code: Code, size: int = 4) -> Term | None:
+    return code.constant(plus(code.base(1), 8), size)
+
+
+def test_a_literal_in_the_code_is_a_constant_or_the_address_that_the_linker_puts_there() -> None:
+    assert found(literal_code()) is const(42, 32)
+    assert found(literal_code(hole=(4, 8))) is zero_extend(plus(symbol_address("x", MODE_31), 4), 32)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"writable": True}, {"patched": True}, {"hole": (22, 8)}, {"hole": (4, 10)}, {"hole": (4, 6)}, {"hole": (1, 9)}],
+    ids=str,
+)
+def test_storage_that_may_change_or_is_filled_in_otherwise_is_no_literal(options: dict[str, Any]) -> None:
+    assert found(literal_code(**options)) is None
+
+
+def test_part_of_a_relocated_word_is_no_literal() -> None:
+    assert found(literal_code(hole=(4, 8)), size=2) is None
+
+
+def test_64_bit_code_has_no_literals() -> None:
+    """Storage between its instructions is what the kernel changes at run time."""
+    image = replace(literal_code().image, bits=64)
+    code = Code(image)
+    assert code.constant(plus(code.base(1), 8), 4) is None
+    wide = load(ROOT / "trampolines/mcount-ftrace_caller.o")
+    assert Code(wide).mode is MODE_64
+
+
+def test_a_contract_for_the_other_mode_proves_nothing() -> None:
+    """Whoever asks: the walk refuses before the first instruction."""
+    for file, name in (("mcount-31-ftrace_caller", "linux-mcount"), ("mcount-ftrace_caller", "linux-mcount-31")):
+        image = load(ROOT / f"trampolines/{file}.o")
+        contract = load_contract(library.library("models"), f"{name}/ftrace_caller", None, "ftrace_caller")
+        report = routine.prove(file, image, image.symbol("ftrace_caller"), contract, PROPERTIES)
+        assert {one.verdict for one in report.findings} == {Verdict.UNSUPPORTED}
+        assert "-bit code, and" in report.findings[0].message

@@ -50,7 +50,8 @@ class History:
 class Moment:
     """Gives the names of a contract their terms. `picks` chooses one of its reads for each variable and address.
 
-    `fresh` collects what must be so that those reads of storage are not of what the routine itself has stored there.
+    `fresh` collects what must be so that those reads of storage are not of what the routine itself has stored there;
+    without `stored`, what it is known to have stored means nothing either.
     """
 
     contract: Contract
@@ -59,6 +60,7 @@ class Moment:
     history: History
     picks: Mapping[Hashable, Term] = field(default_factory=dict)
     fresh: list[Term] = field(default_factory=list)
+    stored: bool = True
 
     # Whole expressions
 
@@ -231,6 +233,8 @@ class Moment:
         for number in reversed(range(len(stores))):
             store = stores[number]
             if store.address is address and store.value.width == 8 * word and store.guard is TRUE:
+                if not self.stored:
+                    raise Undefined(f"storage at {address} is what the routine itself stored")
                 self.fresh.extend(self._apart(address, later, word) for later in stores[number + 1 :])
                 return store.value
         loads = {load.value: load for load in self.state.loads if _reads_whole(load, address, word)}
@@ -260,7 +264,7 @@ class Moment:
         """Name, base and size of each region. A base is read where only regions before it are known to be apart."""
         for number, region in enumerate(self.contract.regions):
             earlier = replace(self.contract, regions=self.contract.regions[:number])
-            moment = replace(self, contract=earlier, picks={})
+            moment = replace(self, contract=earlier, picks={}, stored=False)
             try:
                 found = [value for value, fresh in moment._for_each_read(region.base) if and_(*fresh) is TRUE]
             except Undefined:

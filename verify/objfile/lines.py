@@ -70,7 +70,8 @@ def source_lines(path: Path) -> Mapping[Address, str]:
 @lru_cache(maxsize=4)
 def _source_lines(path: Path, _changed: int, _size: int, here: Path) -> SourceLines:
     try:
-        return SourceLines(_rows(ELFFile(io.BytesIO(path.read_bytes())), here))
+        with path.open("rb") as file:
+            return SourceLines(_rows(ELFFile(file), here))
     except Exception:  # pyelftools raises whatever damaged tables make it trip over
         return SourceLines({})
 
@@ -98,11 +99,10 @@ def _attribute(entry: Any, name: str) -> str:
 
 def _dwarf(elf: Any) -> Any:
     """The debugging information, relocated; None where there is none, or more than an object's."""
-    if not elf.has_dwarf_info(strict=True):
-        return None
+    lines = elf.get_section_by_name(".debug_line")
+    if not elf.has_dwarf_info(strict=True) or lines is None or lines.data_size > _LARGEST:
+        return None  # before the other sections are read: a kernel has 200 MB of them
     dwarf = elf.get_dwarf_info(relocate_dwarf_sections=False, follow_links=False)
-    if dwarf.debug_line_sec is None or dwarf.debug_line_sec.size > _LARGEST:
-        return None
     if elf["e_type"] == _RELOCATABLE:
         _relocate(elf, [getattr(dwarf, name) for name in _PATCHED])
     return dwarf

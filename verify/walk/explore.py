@@ -332,7 +332,8 @@ class _Explorer:
         match = _THUNK.match(name)
         if match is None or not self.contract.thunks:
             return False
-        walk.trusted.append(f"{name}, of another object, obeys linux/expoline")
+        kind = "expoline_scratch" if match["scratch"] else "expoline"
+        walk.trusted.append(f"{name}, of another object, obeys linux/{kind}")
         state.pc = self.code.mode.address(state.gpr[int(match["target"])])
         if match["scratch"]:
             scratch = int(match["scratch"])
