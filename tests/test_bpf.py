@@ -295,6 +295,17 @@ def test_a_program_that_was_entered_is_left(tmp_path: Path) -> None:
         assert any("count(enter)" in (one.claim or "") for one in found.findings())
 
 
+def test_a_program_does_not_run_after_it_was_left(tmp_path: Path) -> None:
+    source = (TRAMPOLINES / "include/body-bpf.inc").read_text(encoding="utf-8")
+    left = "call\t__bpf_prog_exit\\recur"
+    again = f"{left}\n\tltgr %r7, %r7\n\tjgz 5f\n\tload %r1, \\prog\n\tla %r2, CONTEXT(%r15)\n\tcall_r1\n5:"
+    (tmp_path / "again.inc").write_text(source.replace(left, again), encoding="utf-8")
+    text = f'\t.equ NR_ARGS, 2\n\t.include "{tmp_path}/again.inc"\n\tfentry again\n'
+    (tmp_path / "again.s").write_text(text, encoding="utf-8")
+    built = assembler.available()[0].assemble(tmp_path / "again.s", tmp_path / "again.o")
+    assert failing(proved(built, "bpf/fentry")) == {"handler-arguments"}
+
+
 def test_the_tail_call_counter_is_four_bytes(tmp_path: Path) -> None:
     """Three of them handed back are not enough."""
     path = TRAMPOLINES / "bpf-fexit.o"

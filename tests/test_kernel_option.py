@@ -159,3 +159,17 @@ def test_the_contracts_of_a_kernel_are_listed() -> None:
     assert (done.code, "chooses among contracts" in done.err) == (2, True)
     done = verify("list", "contracts", "--kernel", "?")
     assert (done.code, "not a kernel version" in done.err) == (2, True)
+
+
+def test_a_label_at_the_end_of_one_routine_hides_not_the_next(made: Maker) -> None:
+    """mcount.S has ftrace_shared_hotpatch_trampoline_br_end where, without padding, the next part begins."""
+    name = "ftrace_shared_hotpatch_trampoline"
+    path = made(
+        f"\t.text\n\t.globl {name}_br, {name}_br_end, {name}_exrl\n"
+        f"{name}_br:\tlmg %r0, %r1, 2(%r1)\n\tbr %r1\n{name}_br_end:\n"
+        f"{name}_exrl:\tlmg %r0, %r1, 2(%r1)\n\texrl %r0, 0f\n\tj .\n0:\tbr %r1\n"
+    )
+    done = verify("prove", path, "--kernel", "6.12")
+    assert done.code == 0, done.out
+    assert f"{name}_br under linux-5.15/hotpatch_shared_br" in done.out
+    assert "under linux-5.15/hotpatch_shared_exrl (Linux 6.12 by --kernel)" in done.out

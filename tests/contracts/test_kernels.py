@@ -101,6 +101,8 @@ def test_a_contract_for_stable_releases_alone() -> None:
         (kernels("6.14", None, "6.12.94"), "6.14 and later; stable releases from 6.12.94"),
         (OLD, "4.0 to 5.3; not stable releases from 4.4.215, 4.19.105"),
         (kernels(None, None, "4.4.215"), "stable releases from 4.4.215"),
+        (kernels("5.4", "5.4", "", "5.4"), "5.4; not later stable releases of 5.4"),
+        (NEW, "5.5 to 5.6; stable releases from 4.4.215, 4.19.105; later stable releases of 5.4"),
     ],
 )
 def test_how_they_are_told(found: Kernels, text: str) -> None:

@@ -132,7 +132,8 @@ NOT_PROVED = {
     r"sllg %r0,%r0,32 -> B2 0 -> 1": "right only because PSW bits 58-63 are zero, which nothing assumes",
     r"\+0xd4: mvc 312\(4,%r15\),200\(%r15\) -> L 3 -> (4|11)": "stores what nothing wrote behind the tail "
     "call counter, into the parent's frame, where this machine expects nothing",
-    r": brcl 0,\.\+\d+ -> deleted": "the site at which an image is taken down: the no-operation in its place jumps to itself",
+    r": jgnop \.\+\d+ -> deleted": "where an image is taken down (bpf_image_nop): the no-operation in its "
+    "place is made to jump to itself",
     r"\+0xf4: br %r1 -> M1 15 -> (14|7)": "the condition code is that of an addition to r15, as above",
     r"ex(rl)? %r0,(\.\+10|0\(%r11?\)) -> R1 0 -> (1|15)": "an execute that modifies its target by a register is "
     "unsupported",

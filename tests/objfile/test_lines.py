@@ -6,6 +6,7 @@ import random
 import shutil
 import struct
 import subprocess
+import tracemalloc
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,9 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from tests import assembler
+from tests import assembler, elf
 from tests.command import ROOT
+from tests.elf import Sec
 from verify import pipeline
 from verify.objfile.elf import load
 from verify.objfile.lines import source_lines
@@ -212,3 +214,17 @@ def test_a_report_that_draws_has_the_lines(tmp_path: Path) -> None:
     assert [(line.text.split()[0], (line.source or "").rpartition("/")[2]) for line in routine.code] == [
         ("nop", "lines.s:8"), ("lghi", "lines.s:9"), ("br", "lines.s:10"),
     ]  # fmt: skip
+
+
+def test_of_a_whole_kernels_debugging_information_nothing_is_read(tmp_path: Path) -> None:
+    """.debug_line beyond the bound: the other sections, which are larger still, stay where they are."""
+    sizes = {".debug_line": (4 << 20) + 1, ".debug_info": 64 << 20, ".debug_abbrev": 1}
+    debug = [Sec(name, bytes(size), elf.NOT_LOADED) for name, size in sizes.items()]
+    path = tmp_path / "vmlinux"
+    path.write_bytes(elf.build([Sec(".text", elf.RETURN, address=0x10000), *debug], [], elf.EXECUTABLE))
+    tracemalloc.start()
+    try:
+        assert len(source_lines(path)) == 0
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()

@@ -87,11 +87,17 @@ class Kernels:
         if self.first is not None:
             end = " and later" if self.last is None else f" to {self.last.text}"
             parts.append(self.first.text + ("" if self.last == self.first else end))
-        if self.backported:
-            parts.append("stable releases from " + ", ".join(one.text for one in self.backported))
-        if self.superseded:
-            parts.append("not stable releases from " + ", ".join(one.text for one in self.superseded))
-        return "; ".join(parts)
+        return "; ".join([*parts, *_told(self.backported, ""), *_told(self.superseded, "not ")])
+
+
+def _told(changes: tuple[Version, ...], negation: str) -> Iterable[str]:
+    """The stable releases, in words; a branch without a patch level is one whose first such release is not known."""
+    known = ", ".join(one.text for one in changes if one.patch is not None)
+    if known:
+        yield f"{negation}stable releases from {known}"
+    unknown = ", ".join(one.text for one in changes if one.patch is None)
+    if unknown:
+        yield f"{negation}later stable releases of {unknown}"
 
 
 def _since(kernel: Version, changes: Iterable[Version]) -> Fit:
