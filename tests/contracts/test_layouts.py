@@ -328,7 +328,7 @@ KEPT = {
     "linux-2.6.29/_mcount": range(14),
     "linux-2.6.31/return_to_handler": range(6, 14),
     "linux-4.17/return_to_handler": range(6, 14),
-    **dict.fromkeys(STUBS - {"linux/expoline", "linux-5.18/ftrace_stub"}, (0, *range(2, 15))),
+    **dict.fromkeys(sorted(STUBS - {"linux/expoline", "linux-5.18/ftrace_stub"}), (0, *range(2, 15))),
     "linux-5.18/ftrace_stub": range(16),
     "linux-6.5/return_to_handler": range(6, 14),
     "linux-6.14/return_to_handler": range(6, 14),

@@ -35,8 +35,20 @@ CLAIMED = (
 )
 
 _NESTED = {
-    "call": ("to", "when", "arguments", "mutable", "returns", "replaces", "patch", "named",
-             "requires", "ensures", "into", "leaves"),
+    "call": (
+        "to",
+        "when",
+        "arguments",
+        "mutable",
+        "returns",
+        "replaces",
+        "patch",
+        "named",
+        "requires",
+        "ensures",
+        "into",
+        "leaves",
+    ),
     "patch": ("at", "states", "written"),
     "struct": ("type", "complete"),
     "regions": ("at", "struct"),

@@ -383,9 +383,7 @@ class _Explorer:
         results = {**walk.history.results, spec.name: effect.result}
         left = {**walk.history.left, **effect.left}
         counts = {**walk.history.counts, spec.name: walk.history.counts.get(spec.name, 0) + 1}
-        walk.history = replace(
-            walk.history, results=results, struct=struct, fields=fields, left=left, counts=counts
-        )
+        walk.history = replace(walk.history, results=results, struct=struct, fields=fields, left=left, counts=counts)
         state.conditions += [self.moment(walk).holds(promise) for promise in spec.ensures]
         state.pc = back
         if self.code.mode.r15 in back.leaves() or self.code.place(back) is None:
