@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
+from pathlib import Path
 
 import pytest
 
+from tests.command import ROOT
 from tests.semantics import qemu_machine
+from verify import choice, library
 
 SEED = "COSIM_SEED"
 
@@ -26,3 +30,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"co-simulation: seed {os.environ[SEED]} ({SEED} repeats it), against {machines}")
     if missing:
         terminalreporter.write_line(f"co-simulation: MISSING {missing}")
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of models/ and proofs/ to make mistakes in, which is used instead of them."""
+    for name in ("models", "proofs"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    monkeypatch.setattr(library, "library", lambda name: tmp_path / name)
+    for value in vars(choice).values():
+        if hasattr(value, "cache_clear"):
+            value.cache_clear()
+            monkeypatch.setattr(choice, value.__name__, value.__wrapped__)
+    return tmp_path / "models"

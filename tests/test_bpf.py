@@ -5,7 +5,6 @@ The objects themselves are in the tables of test_trampolines.py, test_matrix.py 
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -328,19 +327,6 @@ def test_the_report_says_what_programs_may_do() -> None:
 
 
 # Mistakes in what these contracts are written in ----------------------------------------------------------------------
-
-
-@pytest.fixture
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of models/ to make mistakes in."""
-    for name in ("models", "proofs"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    monkeypatch.setattr(library, "library", lambda name: tmp_path / name)
-    for value in vars(pipeline).values():
-        if hasattr(value, "cache_clear"):
-            value.cache_clear()
-            monkeypatch.setattr(pipeline, value.__name__, value.__wrapped__)
-    return tmp_path / "models"
 
 
 TRAMPOLINE, TAIL = "bpf/trampoline", '"stack_frame.tail_call_cnt"'

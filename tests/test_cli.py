@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +16,7 @@ import pytest
 from tests import elf
 from tests.command import ROOT, Done, verify
 from tests.elf import Reloc, Sym
-from verify import library, pipeline
+from verify import library
 from verify.contracts.load import contract_names, layout_names
 from verify.properties import PROPERTIES
 from verify.verdict import Verdict
@@ -462,19 +461,6 @@ def test_show_of_a_symbol_that_is_not_there() -> None:
 
 
 # Mistakes in models and proofs ----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of models/ and proofs/ to make mistakes in."""
-    for name in ("models", "proofs"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    monkeypatch.setattr(library, "library", lambda name: tmp_path / name)
-    for value in vars(pipeline).values():
-        if hasattr(value, "cache_clear"):
-            value.cache_clear()
-            monkeypatch.setattr(pipeline, value.__name__, value.__wrapped__)
-    return tmp_path / "models"
 
 
 def edit(path: Path, old: str, new: str) -> int:

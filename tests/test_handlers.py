@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from functools import cache
 from pathlib import Path
 
@@ -241,19 +240,6 @@ def test_the_r14_protocol_too() -> None:
 
 
 # Mistakes in a model --------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of models/ to make mistakes in."""
-    for name in ("models", "proofs"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    monkeypatch.setattr(library, "library", lambda name: tmp_path / name)
-    for value in vars(pipeline).values():
-        if hasattr(value, "cache_clear"):
-            value.cache_clear()
-            monkeypatch.setattr(pipeline, value.__name__, value.__wrapped__)
-    return tmp_path / "models"
 
 
 MISTAKES = {

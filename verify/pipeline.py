@@ -8,112 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
-from functools import cache
 from itertools import count, islice
 from pathlib import Path
 
-from verify import library, routine, structs
-from verify.contracts import selection
-from verify.contracts.claims import ProofClaim, load_claims
-from verify.contracts.handlers import Handler, load_handler, narrowed
-from verify.contracts.kernels import Version, version
-from verify.contracts.load import Has, contract_names, inherited, load_contract, symbol_numbers
-from verify.contracts.measured import Measured
-from verify.contracts.schema import Contract
-from verify.errors import ContractError, InputError, UsageError
-from verify.objfile import banner, raw
+from verify import library, routine
+from verify.choice import Choice, choose, contract_symbols
+from verify.contracts.load import load_contract
+from verify.errors import InputError, UsageError
+from verify.objfile import raw
 from verify.objfile.elf import load
-from verify.objfile.image import Image, Symbol
-from verify.properties import PROPERTIES, Property, equivalent, layout_robust
+from verify.objfile.image import Image
+from verify.options import TIMEOUT, Options
 from verify.prove import workers
 from verify.report.progress import Watch
 from verify.report.report import FileReport, Finding, Report, RoutineReport
-from verify.semantics import levels
 from verify.verdict import Verdict
-
-_KERNEL_SECTIONS = ("__ftrace", ".modinfo", "__ksymtab", ".s390_", ".kprobes.text", ".altinstr", "__bug_table",
-                    "___kcrctab", ".discard", ".init.text", ".noinstr.text")  # fmt: skip
-
-
-_ABI = {31: "abi/s390", 64: "abi/s390x"}
-TIMEOUT = 300.0
-"""Seconds of wall-clock time for one routine, unless something else is asked for."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the command line asked for."""
-
-    symbol: str | None = None
-    contract: str | None = None
-    layout: str | None = None
-    select: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
-    arch: str | None = None
-    details: bool = False
-    replay: bool = True
-    handler: str | None = None
-    raw: bool = False
-    base: int | None = None
-    entry: int | None = None
-    let: tuple[tuple[str, int], ...] = ()
-    kernel: str | None = None
-    asm_offsets: Path | None = None
-    dwarf: Path | None = None
-
-    def structs(self) -> str | Measured | None:
-        """The struct layout to use instead of the contracts' own. Raises UsageError for two, InputError."""
-        return structs.chosen(self.layout, self.asm_offsets, self.dwarf)
-
-    def version(self) -> Version | None:
-        """The kernel that the objects are of. Raises UsageError for what is no version."""
-        if self.kernel is None:
-            return None
-        try:
-            found = version(self.kernel)
-        except ValueError as problem:
-            raise UsageError(str(problem)) from problem
-        dated = {one.name for one in selection.dated(library.library("models"))}
-        if self.contract is not None and self.contract not in dated:
-            raise UsageError(f"contract {self.contract} names no kernels: give it, or --kernel, but not both")
-        return found
-
-    def level(self) -> str | None:
-        """The machine that the code is built for, by its usual name. Raises UsageError for a name that is none."""
-        return None if self.arch is None else levels.named(self.arch)
-
-    def model(self) -> Handler | None:
-        """The handler model. Raises UsageError for a name that is none, ContractError for a mistake in its file."""
-        return None if self.handler is None else load_handler(library.library("models"), self.handler)
-
-    def properties(self) -> tuple[Property, ...]:
-        """The chosen properties. Raises UsageError for a name that is none."""
-        known = {prop.name for prop in PROPERTIES}
-        for name in (*self.select, *self.ignore):
-            if name not in known:
-                raise UsageError(f"there is no property {name!r}; known: {', '.join(sorted(known))}")
-        if layout_robust.PROPERTY.name in self.select:
-            raise UsageError(layout_robust.NEEDS_SOURCE)
-        if equivalent.PROPERTY.name in self.select:
-            raise UsageError(equivalent.NEEDS_TWO)
-        chosen = tuple(
-            prop
-            for prop in PROPERTIES
-            if (not self.select or prop.name in self.select) and prop.name not in self.ignore
-        )
-        if not chosen:
-            raise UsageError("--select and --ignore leave no property to prove")
-        return chosen
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A routine, the contract it is held to, and why this one."""
-
-    symbol: Symbol
-    contract: Contract
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -142,7 +51,7 @@ def prove(
         raise UsageError("--raw takes one file: no two pieces of code lie at one address")
     options.structs()
     options.version()
-    if options.contract is not None and "{" not in "".join(_contract_symbols(options.contract)):
+    if options.contract is not None and "{" not in "".join(contract_symbols(options.contract)):
         load_contract(library.library("models"), options.contract, options.structs())
     inputs = [_open(path, options) for path in paths]
     tasks = [(one, choice) for one in inputs if isinstance(one, Subject) for choice in one.choices]
@@ -231,207 +140,6 @@ def prove_routine(subject: Subject, choice: Choice, options: Options) -> Routine
     return replace(outcome, reason=choice.reason)
 
 
-# Which routines, under which contracts --------------------------------------------------------------------------------
-
-
-def choose(image: Image, options: Options) -> list[Choice]:
-    """The routines to prove. Raises InputError when there are none, or when the choice is not clear."""
-    if options.symbol is not None:  # of a kernel with a hundred thousand symbols, say
-        chosen = image.symbol(options.symbol)
-        return [_fitting(image, _choice(image, chosen, options))]
-    routines = image.routines()
-    if not routines:
-        raise InputError(image.path, "defines no routine (no function symbol in an executable section)")
-    if options.contract is not None and options.kernel is None:
-        held = _for_contract(image, routines, options.contract)
-        return [_fitting(image, _choice(image, symbol, options)) for symbol in held]
-    inner = _inner_labels(image, routines)
-    held = [symbol for symbol in routines if set(_names(image, symbol)) - inner]
-    return [_fitting(image, _choice(image, symbol, options)) for symbol in held]
-
-
-def _fitting(image: Image, choice: Choice) -> Choice:
-    """The choice, if its contract is for the addressing mode of the object. Raises InputError."""
-    bits = choice.contract.bits
-    if bits != image.bits:
-        one = f"contract {choice.contract.name} with layout {choice.contract.layout.name}"
-        raise InputError(image.path, f"is {image.bits}-bit code, and {one} is for {bits}-bit code")
-    return choice
-
-
-def _names(image: Image, symbol: Symbol) -> tuple[str, ...]:
-    if symbol.place is None:
-        return (symbol.name,)
-    return tuple(dict.fromkeys((symbol.name, *image.aliases(symbol.place))))
-
-
-def _for_contract(image: Image, routines: Sequence[Symbol], contract: str) -> list[Symbol]:
-    """The routines that a contract names, or the only one there is; a contract that names none is for all."""
-    patterns = _contract_symbols(contract)
-    if not patterns:
-        return list(routines)
-    named = [s for s in routines if any(_fits(patterns, name) for name in _names(image, s))]
-    if named:
-        return named
-    if len(routines) == 1:
-        return [routines[0]]
-    names = ", ".join(symbol.name for symbol in routines[:8])
-    raise InputError(image.path, f"which routine is held to {contract}? choose with --symbol: {names}")
-
-
-def _fits(patterns: Iterable[str], name: str) -> bool:
-    patterns = list(patterns)
-    return name in patterns or bool(symbol_numbers(patterns, name))
-
-
-@cache
-def _contract_symbols(name: str) -> tuple[str, ...]:
-    """The symbols that a contract says it is for."""
-    return inherited(library.library("models"), name, "symbols")
-
-
-@cache
-def _claims() -> tuple[ProofClaim, ...]:
-    return load_claims(library.library("proofs"))
-
-
-def _claims_on(image: Image) -> list[ProofClaim]:
-    parts = image.path.resolve().parts
-    return [claim for claim in _claims() if claim.covers_file(parts)]
-
-
-def _inner_labels(image: Image, routines: Sequence[Symbol]) -> set[str]:
-    """Labels inside routines: named by a contract for a routine of this image, and claimed by nobody."""
-    root = library.library("models")
-    claims = _claims_on(image)
-    names = {name for symbol in routines for name in _names(image, symbol)}
-    contracts = {claim.contract for claim in claims} or {
-        name for name in contract_names(root) if any(_fits(_contract_symbols(name), symbol) for symbol in names)
-    }
-    found = {label for contract in contracts for label in inherited(root, contract, "inner")}
-    return {label for label in found if not any(claim.covers([label]) for claim in claims)}
-
-
-def _choice(image: Image, symbol: Symbol, options: Options) -> Choice:
-    root = library.library("models")
-    names, has = _names(image, symbol), _known_to(image)
-    if (kernel := options.version()) is not None and (chosen := _of_kernel(image, symbol, options, kernel)):
-        return chosen
-    if options.contract is not None and options.kernel is None:
-        fitting = next((n for n in names if _fits(_contract_symbols(options.contract), n)), symbol.name)
-        contract = _told_all(image, load_contract(root, options.contract, options.structs(), fitting, has))
-        return Choice(symbol, _built_for(contract, options), "asked for with --contract" + _under(options))
-    for claim in _claims_on(image) if options.kernel is None else ():
-        if claim.covers(names):
-            contract = _told_all(image, load_contract(root, claim.contract, _layout(options, claim), symbol.name, has))
-            contract = _built_for(replace(contract, arch=claim.arch or contract.arch), options)
-            return Choice(symbol, contract, f"claimed in proofs/{claim.source.name}" + _under(options))
-    own = _own_kernel(image, names) if options.kernel is None else None
-    if own is not None and (chosen := _of_kernel(image, symbol, options, *own)):
-        return chosen
-    name, why = _default(image)
-    contract = _built_for(load_contract(root, name, options.structs()), options)
-    return Choice(symbol, contract, why + _under(options) + _hint(names))
-
-
-def _of_kernel(
-    image: Image, symbol: Symbol, options: Options, kernel: Version, where: str | None = None
-) -> Choice | None:
-    """The contract of a kernel, which --kernel or the object itself (`where`) names; None where none is for the symbol.
-
-    Raises InputError where version and object leave several, and, of a kernel that was asked for, where contracts for
-    the symbol are for other kernels only.
-    """
-    root, names, has = library.library("models"), _names(image, symbol), _known_to(image)
-    known = [one for one in selection.dated(root) if one.covers(names)]
-    found = selection.candidates(root, names, kernel, image.bits, has)
-    if options.contract in {one.name for one in known}:
-        found = tuple(one for one in found if one.name == options.contract)
-    if len(found) > 1:
-        raise InputError(image.path, f"{symbol.name} of Linux {kernel.text} may be held to any of these; choose one "
-                         f"with --contract: {_listed(found)}")  # fmt: skip
-    if not found:
-        if known and where is None:
-            raise InputError(image.path, f"no contract for {symbol.name} is for Linux {kernel.text}, only these: "
-                             + ", ".join(f"{one.name} ({one.kernels.describe()})" for one in known))  # fmt: skip
-        return None
-    name = next(name for name in names if selection.fits(found[0].symbols, name))
-    contract = load_contract(root, found[0].name, options.structs(), name, has)
-    by = "by --kernel" if where is None else f"by its {where}"
-    return Choice(symbol, _built_for(contract, options), f"Linux {kernel.text} {by}" + _under(options))
-
-
-def _own_kernel(image: Image, names: Sequence[str]) -> tuple[Version, str] | None:
-    """The kernel that the object says it is of, and where it says so; asked only where that chooses a contract."""
-    if not any(one.covers(names) for one in selection.dated(library.library("models"))):
-        return None
-    named = banner.kernel_of(image)
-    try:
-        return None if named is None else (version(named[0]), named[1])
-    except ValueError:  # a vendor's own numbering
-        return None
-
-
-def _listed(contracts: Iterable[selection.Dated]) -> str:
-    return "".join(f"\n  {one.describe()}" for one in contracts)
-
-
-def _known_to(image: Image) -> Has:
-    """Whether the object knows a symbol: defines it or refers to it."""
-
-    def known(pattern: str) -> bool:
-        if "*" in pattern:
-            return any(fnmatchcase(symbol.name, pattern) for symbol in image.symbols)
-        return any(symbol.name == pattern for symbol in image.symbols)
-
-    return known
-
-
-def _built_for(contract: Contract, options: Options) -> Contract:
-    level, model = options.level(), options.model()
-    contract = contract if level is None else replace(contract, arch=level)
-    return contract if model is None else narrowed(contract, model)
-
-
-def _told_all(image: Image, contract: Contract) -> Contract:
-    """The contract, where the numbers that it must be given are known. Raises InputError."""
-    known = {symbol.name for symbol in image.symbols}
-    missing = [name for name, number in contract.given.items() if number is None and name not in known]
-    if missing:
-        how = "with --let" if image.fixed else "as absolute symbols"
-        raise InputError(image.path, f"contract {contract.name} must be given {' and '.join(missing)}, {how}")
-    return contract
-
-
-def _under(options: Options) -> str:
-    """A proof under a handler model is one of less, and says so in the reason; so does one with a measured layout."""
-    model, layout = options.model(), options.structs()
-    where = f"; structs of {layout.path}" if isinstance(layout, Measured) else ""
-    return where if model is None or model.changes is None else f"{where}; only for handler {model.name}"
-
-
-def _layout(options: Options, claim: ProofClaim) -> str | Measured | None:
-    asked = options.structs()
-    return claim.layout if asked is None else asked
-
-
-def _default(image: Image) -> tuple[str, str]:
-    """The ABI contract for a routine that nothing is claimed about."""
-    if image.fixed:
-        return "abi/s390x-linux-kernel", "no claim; bare code, taken for what the kernel's JIT compiler made"
-    abi = _ABI[image.bits]
-    for section in image.section_names():
-        if section.startswith(_KERNEL_SECTIONS):
-            return f"{abi}-linux-kernel", f"no claim; kernel code, since there is a section {section}"
-    return f"{abi}-elf", "no claim; user code, since there is no section that only kernels have"
-
-
-def _hint(names: tuple[str, ...]) -> str:
-    root = library.library("models")
-    fitting = [c for c in contract_names(root) if any(_fits(_contract_symbols(c), name) for name in names)]
-    return f"; --contract knows {', '.join(fitting)}" if fitting else ""
-
-
 def versions() -> dict[str, str]:
     """Versions of this tool and of what its verdicts rest on."""
     from importlib.metadata import version
@@ -441,4 +149,4 @@ def versions() -> dict[str, str]:
     return {"version": __version__, **{name: version(name) for name in ("pyvex", "cle", "z3-solver")}}
 
 
-__all__ = ["TIMEOUT", "Choice", "ContractError", "Options", "choose", "prove", "prove_file", "versions"]
+__all__ = ["TIMEOUT", "Choice", "Options", "choose", "prove", "prove_file", "versions"]
