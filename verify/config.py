@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from verify.contracts.source import Source, Table, read
-from verify.errors import ContractError, UsageError
+from verify.errors import ContractError
 
 OWN, SHARED = "verify.toml", "pyproject.toml"
 _TEXT, _WORDS, _NUMBER, _FLAG, _PATH, _PATHS = "a string", "a list of strings", "a number", "true or false", \
@@ -68,13 +68,10 @@ class Config:
     overrides: tuple[Override, ...] = ()
 
     def objects(self) -> tuple[Path, ...]:
-        """The files that `objects` names, in order. Raises UsageError where it names none, ContractError for a
-        pattern that no file fits.
-        """
-        if self.path is None or not self.values.get("objects"):
-            raise UsageError("no files to prove: name some, or name `objects` in verify.toml (verify init)")
+        """The files that `objects` names, in order. Raises ContractError for a pattern that no file fits."""
+        assert self.path is not None
         found: dict[Path, None] = {}
-        for pattern in self.values["objects"]:
+        for pattern in self.values.get("objects", ()):
             names = sorted(glob.glob(pattern, recursive=True))
             if not names:
                 raise ContractError(self.path, self.lines["objects"], f"no file fits {pattern!r} of 'objects'")

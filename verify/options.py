@@ -1,4 +1,4 @@
-"""What a run was asked for, as plain data; what it means is looked up when it is needed, since loading that takes time."""
+"""What a run was asked for, as plain data; what it means is looked up when it is needed, which takes imports."""
 
 from __future__ import annotations
 

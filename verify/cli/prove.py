@@ -51,6 +51,8 @@ def prove(
     details = formats.details(targets)
     options = Options(**choosing, select=select, ignore=ignore, details=details, replay=not no_replay)
     settings = click.get_current_context().find_object(Config) or Config()
+    if not (files or settings.values.get("objects")):
+        raise click.UsageError("no files to prove: name some, or name `objects` in verify.toml (verify init)")
     mine = merging.share(files or settings.objects(), shard)
     with workers.terminable(), nullcontext() if quiet else progress.Meter(sys.stderr) as meter:
         report = pipeline.prove(mine, options, jobs, timeout, meter)
