@@ -19,6 +19,7 @@ SEED = "COSIM_SEED"
 def pytest_configure(config: pytest.Config) -> None:
     """Before xdist starts its workers, which inherit the environment."""
     os.environ.setdefault(SEED, secrets.token_hex(4))
+    os.environ["VERIFY_NO_CACHE"] = "1"  # tests change the program under their own feet
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

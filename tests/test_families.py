@@ -88,7 +88,10 @@ PROTOCOLS = {
         {2: "old.r2", 3: "old.r3", 4: "old.r4", 15: "mem[r15 + stack_frame.back_chain] == 0"},
         frozenset({"program-mask", "fpc-control", "thread-pointer", "psw-mask", "addressing-mode"}), (),
     ),
-    "linux-6.12/__switch_to": Protocol("mem[next_frame + stack_frame.gprs[8]]", frozenset()),
+    **{
+        f"linux-{name}": Protocol("mem[next_frame + stack_frame.gprs[8]]", frozenset())
+        for name in ("5.10/__switch_to", "6.12/__switch_to_asm", "6.12/__switch_to_asm-canary")
+    },
 }  # fmt: skip
 PROBES = ("linux-5.17/kretprobe_trampoline", "linux-6.3/rethook_trampoline")
 
@@ -137,8 +140,16 @@ def test_a_return_probe_gets_everything_and_may_change_all_but_the_stack_pointer
     assert [claim.that.text for claim in found.claims["mode-preserved"]] == ["psw.mask == regs.psw.mask"]
 
 
-def test_the_switch_keeps_the_registers_of_one_task_and_takes_up_those_of_the_other() -> None:
-    found = contract("linux-6.12/__switch_to")
+@pytest.mark.parametrize(
+    ("name", "canary"),
+    [
+        ("linux-5.10/__switch_to", False),
+        ("linux-6.12/__switch_to_asm", False),
+        ("linux-6.12/__switch_to_asm-canary", True),
+    ],
+)
+def test_the_switch_keeps_the_registers_of_one_task_and_takes_up_those_of_the_other(name: str, canary: bool) -> None:
+    found = contract(name)
     saved = {f"mem[old.r15 + stack_frame.gprs[{n}]] == old.r{6 + n}" for n in range(10)}
     taken = {f"r{6 + n} == mem[next_frame + stack_frame.gprs[{n}]]" for n in range(9)}
     assert {claim.that.text for claim in found.claims["callee-saved"]} == saved | taken
@@ -147,8 +158,18 @@ def test_the_switch_keeps_the_registers_of_one_task_and_takes_up_those_of_the_ot
     assert found.values["next_frame"].text == "mem[old.r3 + task_struct.thread.ksp]"
     assert {(expr.text, size) for expr, size in found.stores} == {
         ("old.r2 + task_struct.thread.ksp", 8), ("lowcore.current_task", 8), ("lowcore.kernel_stack", 8),
-        ("lowcore.current_pid", 4),
+        ("lowcore.current_pid", 4), *([("lowcore.stack_canary", 8)] if canary else []),
     }  # fmt: skip
+    assert {claim.that.text for claim in found.claims["memory-frame"]} == {
+        "mem[old.r2 + task_struct.thread.ksp] == old.r15",
+        "mem[lowcore.current_task] == old.r3",
+        "mem4[lowcore.current_pid] == mem4[old.r3 + task_struct.pid]",
+        "mem[lowcore.kernel_stack] == stack_end",
+        *(["mem[lowcore.stack_canary] == mem[old.r3 + task_struct.stack_canary]"] if canary else []),
+    }
+    end = "mem[old.r3 + task_struct.stack] + const.THREAD_SIZE - stack_frame.size - pt_regs.size"
+    assert found.values["stack_end"].text == end
+    assert found.layout.constants["THREAD_SIZE"] == 16 * 1024
     assert [(one.name, one.base.text, one.size) for one in found.regions] == [
         ("lowcore", "0", 8192), ("prev", "old.r2", 3008), ("next", "old.r3", 3008), ("next's frame", "next_frame", 160),
     ]  # fmt: skip

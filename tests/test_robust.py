@@ -129,7 +129,7 @@ def test_its_repaired_twin_is_proved(tool: str) -> None:
         ("rethook-6.3", ERA_6_12, 1),
         ("return_to_handler-6.5", ERA_6_12, 1),
         ("return_to_handler-6.14", ERA_6_12, 1),
-        ("switch_to-6.12", (INCLUDE / "switch.inc",), 1),
+        ("switch_to-6.12", (INCLUDE / "switch.inc", *ERA_6_12), 1),
     ],
 )
 def test_trampolines_with_generated_offsets_are_proved(name: str, offsets: tuple[Path, ...], count: int) -> None:

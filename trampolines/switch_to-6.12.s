@@ -1,4 +1,4 @@
-# __switch_to of Linux 6.12, for a lowcore at 0.
+# __switch_to_asm of Linux 6.12, for a lowcore at 0.
 	.include "switch.inc"
-	switch_body __switch_to
+	switch_body __switch_to_asm
 	thunk	14

@@ -22,6 +22,7 @@ from verify.options import Options
 
 _KERNEL_SECTIONS = ("__ftrace", ".modinfo", "__ksymtab", ".s390_", ".kprobes.text", ".altinstr", "__bug_table",
                     "___kcrctab", ".discard", ".init.text", ".noinstr.text")  # fmt: skip
+_FEW = 3  # contracts that are listed by name
 _ABI = {31: "abi/s390", 64: "abi/s390x"}
 
 
@@ -229,4 +230,6 @@ def _default(image: Image) -> tuple[str, str]:
 def _hint(names: tuple[str, ...]) -> str:
     root = library.library("models")
     fitting = [c for c in contract_names(root) if any(_fits(contract_symbols(c), name) for name in names)]
+    if len(fitting) > _FEW:
+        return f"; for {names[0]} there are {len(fitting)} contracts, see --kernel and `verify list contracts`"
     return f"; --contract knows {', '.join(fitting)}" if fitting else ""

@@ -25,7 +25,8 @@ _TEXT, _WORDS, _NUMBER, _FLAG, _PATH, _PATHS = "a string", "a list of strings", 
 KEYS = {
     "objects": _PATHS, "kernel": _TEXT, "contract": _TEXT, "layout": _TEXT, "asm-offsets": _PATH, "dwarf": _PATH,
     "arch": _TEXT, "handler": _TEXT, "select": _WORDS, "ignore": _WORDS, "format": _WORDS, "baseline": _PATH,
-    "fail-on": _WORDS, "jobs": _NUMBER, "timeout": _NUMBER, "no-replay": _FLAG, "quiet": _FLAG,
+    "fail-on": _WORDS, "jobs": _NUMBER, "cache-dir": _PATH, "no-cache": _FLAG, "timeout": _NUMBER,
+    "no-replay": _FLAG, "quiet": _FLAG,
 }  # fmt: skip
 """The keys of the file, and what each of them wants."""
 _OVERRIDE = {"files": _WORDS, "symbols": _WORDS, "contract": _TEXT, "layout": _TEXT, "arch": _TEXT, "handler": _TEXT,

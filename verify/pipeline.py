@@ -5,6 +5,7 @@ object file -> Image -> Routine (+ Contract) -> Path* -> Obligation* -> Query ->
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from verify.prove import workers
 from verify.report.progress import Watch
 from verify.report.report import FileReport, Finding, Report, RoutineReport
 from verify.verdict import Verdict
+from verify.versions import versions
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,16 @@ def prove(
     tasks = [(one, choice) for one in inputs if isinstance(one, Subject) for choice in one.choices]
     reports: dict[int, RoutineReport] = {}
 
+    left = Counter(id(one) for one, _ in tasks)
+
     def heard(task: int, outcome: RoutineReport | workers.Lost) -> None:
-        reports[task] = _told(*tasks[task], outcome)
+        subject, choice = tasks[task]
+        reports[task] = _told(subject, choice, outcome)
         seen.finished(reports[task])
+        left[id(subject)] -= 1
+        if not left[id(subject)]:
+            whole = tuple(reports[one] for one in sorted(reports) if tasks[one][0] is subject)
+            seen.whole(FileReport(str(subject.path), whole))
 
     seen.expect(len(tasks))
     with suppress(KeyboardInterrupt):
@@ -138,15 +147,6 @@ def prove_routine(subject: Subject, choice: Choice, options: Options) -> Routine
         )  # fmt: skip
         return RoutineReport(str(path), name, choice.contract.name, choice.reason, (finding,))
     return replace(outcome, reason=choice.reason)
-
-
-def versions() -> dict[str, str]:
-    """Versions of this tool and of what its verdicts rest on."""
-    from importlib.metadata import version
-
-    from verify import __version__
-
-    return {"version": __version__, **{name: version(name) for name in ("pyvex", "cle", "z3-solver")}}
 
 
 __all__ = ["TIMEOUT", "Choice", "Options", "choose", "prove", "prove_file", "versions"]

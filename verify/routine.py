@@ -30,8 +30,9 @@ from verify.prove.smt import Solver, SolverLimit
 from verify.report.report import Counterexample, Finding, RoutineReport
 from verify.semantics.code import Code
 from verify.verdict import Verdict
-from verify.walk.explore import Watch, explore
+from verify.walk.explore import explore
 from verify.walk.path import Patched, Path, Stop
+from verify.walk.under_way import Watch
 
 _NUMBERED = re.compile(r"#\d+")
 _ENTRY_REGISTER = re.compile(r"old\.(r\d+)\b")

@@ -161,12 +161,13 @@ def vdso(trial: Trial, entry: int, *, name: str) -> None:
 
 _TASKS, _TASK_SIZE = 0x3FF_A000_0000, 0x1000  # two tasks and the stack of the second, each in a page of its own
 _TASK_STACK, _TASK_PID, _TASK_KSP = 32, 1504, 3000
-_CURRENT, _KERNEL_STACK, _PID = 0x340, 0x348, 0x370
+_TASK_CANARY, _STACK_END = 1984, 0x4000 - 160 - 200  # below the end: a frame and pt_regs
+_CURRENT, _KERNEL_STACK, _PID, _CANARY = 0x340, 0x348, 0x39C, 0x240
 _SAVED = 72  # r6-r15 in a stack frame
 
 
-def switch(trial: Trial, entry: int) -> None:
-    """r2 is the task that ran, r3 the one that will run."""
+def switch(trial: Trial, entry: int, canary: bool = False) -> None:
+    """r2 is the task that ran, r3 the one that will run; with `canary` a stack protector looks into the lowcore."""
     machine, rng, old = trial.machine, trial.rng, trial.old
     if not any(first == _TASKS for first, _, _ in machine.uc.mem_regions()):
         machine.uc.mem_map(_TASKS, 3 * _TASK_SIZE)
@@ -180,8 +181,9 @@ def switch(trial: Trial, entry: int) -> None:
     lowcore = bytearray(machine.read_bytes(0, _TASK_SIZE))
     for at, value, size in (
         (_CURRENT, old[3], 8),
-        (_KERNEL_STACK, machine.read(old[3] + _TASK_STACK) + 0x3FF8 & (1 << 64) - 1, 8),
+        (_KERNEL_STACK, machine.read(old[3] + _TASK_STACK) + _STACK_END & (1 << 64) - 1, 8),
         (_PID, machine.read(old[3] + _TASK_PID, 4), 4),
+        *([(_CANARY, machine.read(old[3] + _TASK_CANARY), 8)] if canary else []),
     ):
         lowcore[at : at + size] = value.to_bytes(size, "big")
     above = machine.read_bytes(trial.r15 + 152, 0x400)
@@ -247,6 +249,7 @@ ORACLES = {
     "kretprobe": _probe("trampoline_probe_handler"),
     "rethook": _probe("arch_rethook_trampoline_callback"),
     "switch": Oracle(switch),
+    "switch/canary": Oracle(lambda trial, entry: switch(trial, entry, canary=True)),
     "switch/thunk": Oracle(lambda trial, entry: thunk(trial, entry, register=14)),
     **{f"vdso/{name}": _vdso(name) for name in _WRAPPERS},
     **{f"scratch/{scratch}/{register}": _scratch(scratch, register) for scratch, register in _SCRATCH},
@@ -264,12 +267,16 @@ WHOLE = [
     ("ftrace_plt", "ftrace_plt", "ftrace_plt"),
     ("bpf_plt", "bpf_plt", "bpf_plt"),
     ("kretprobe-5.17", "__kretprobe_trampoline", "kretprobe"),
-    ("switch_to-6.12", "__switch_to", "switch"),
+    ("switch_to-6.12", "__switch_to_asm", "switch"),
     ("switch_to-6.12", "__s390_indirect_jump_r14", "switch/thunk"),
     *[("vdso", f"__kernel_{name}", f"vdso/{name}") for name in _WRAPPERS[:1]],
     *[("expoline-ex", f"__s390_indirect_jump_r{s}use_r{r}", f"scratch/{s}/{r}") for s, r in _SCRATCH],
 ]
 OFFSETS = [
+    ("switch_to-5.10", "__switch_to", "switch"),
+    ("switch_to-5.10", "__s390_indirect_jump_r14", "switch/thunk"),
+    ("switch_to-7.2", "__switch_to_asm", "switch/canary"),
+    ("switch_to-7.2", "__s390_indirect_jump_r14", "switch/thunk"),
     ("direct-too", "my_tramp", "direct-too"),
     *[("direct-modify", f"my_tramp{n}", f"direct-modify/{n}") for n in (1, 2)],
     *[("direct-multi-modify", f"my_tramp{n}", f"direct-multi-modify/{n}") for n in (1, 2)],

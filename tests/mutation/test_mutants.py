@@ -125,7 +125,7 @@ NOT_PROVED = {
     "this machine's stack does not lie at 0 or above 2**63",
     r"jump_r14\+0xa: br %r14 -> M1 15 -> (14|11|7)": "likewise",
     r"\+0x40: jg \. -> M1 15 -> (14|11|7)": "likewise, for next's stack",
-    r"aghi %r15,16376 -> ahi": "next's stack does not lie across a multiple of 4 GiB here",
+    r"aghi %r15,16024 -> ahi": "next's stack does not lie across a multiple of 4 GiB here",
     r"\+0x10: j \.\+28 -> (deleted|M1 15 -> (7|0))": "goes on at ftrace_regs_caller, which reads function_trace_stop "
     "again: another processor may have set it in between, and the handler is not called",
     r"altinstr_replacement\+0x4: nop 0 -> M1 0 -> 1": "a branch that is never taken, but an indirect one in the code",

@@ -8,14 +8,14 @@ import sys
 
 import click
 
-from verify.cli import compare, counterexamples, look, project, prove
+from verify.cli import cache, compare, counterexamples, look, project, prove
 from verify.cli.group import group
 from verify.errors import VerifyError
 from verify.verdict import Exit
 
 # A run is short and makes few cycles, while the imports of pyvex and z3 alone trigger a dozen full collections.
 _GC_THRESHOLD = 500_000  # and the last collections, at exit, would take as long as a proof
-_COMMANDS = (prove, compare, counterexamples, project, look)  # imported for their registrations
+_COMMANDS = (prove, cache, compare, counterexamples, project, look)  # imported for their registrations
 
 
 def main() -> None:

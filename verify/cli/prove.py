@@ -29,18 +29,20 @@ if TYPE_CHECKING:
 @shared.gating
 @click.option("--shard", callback=shared.part, metavar="I/N", help="Only every N-th file, beginning with the I-th.")
 @shared.running("routine")
+@shared.caching
 @click.option("--no-replay", is_flag=True, help="Run no counterexample on the emulator: they stay unconfirmed.")
 def prove(
     files: tuple[Path, ...], select: tuple[str, ...], ignore: tuple[str, ...], reports: tuple[formats.Target, ...],
     output: Path | None, quiet: bool, baseline: Path | None, tolerated: tuple[Verdict, ...],
-    shard: tuple[int, int] | None, jobs: int, timeout: float, no_replay: bool, **choosing: Any,
+    shard: tuple[int, int] | None, jobs: int, timeout: float, cache_dir: Path | None, no_cache: bool, no_replay: bool,
+    **choosing: Any,
 ) -> None:  # fmt: skip
     """Prove the routines of s390x object files.
 
     Exit code: 0 all proved, 1 something refuted or unconfirmed, 3 something not proved, 2 bad usage or input, 130
     interrupted.
     """
-    from verify import pipeline
+    from verify import gate
     from verify.options import Options
     from verify.prove import workers
     from verify.report import merge as merging
@@ -54,8 +56,11 @@ def prove(
     if not (files or settings.values.get("objects")):
         raise click.UsageError("no files to prove: name some, or name `objects` in verify.toml (verify init)")
     mine = merging.share(files or settings.objects(), shard)
+    store = shared.store(cache_dir, no_cache)
     with workers.terminable(), nullcontext() if quiet else progress.Meter(sys.stderr) as meter:
-        report = pipeline.prove(mine, options, jobs, timeout, meter)
+        report = gate.prove(mine, options, store, jobs, timeout, meter)
+    if store is not None and store.trouble:
+        click.echo(f"verify: {store.trouble}", err=True)
     out.tell(_gated(replace(report, shard=shard), known, tolerated), targets, quiet)
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from verify.options import TIMEOUT
 from verify.report import formats
 from verify.verdict import Verdict
+
+if TYPE_CHECKING:
+    from verify.cache.store import Store
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -161,6 +164,33 @@ _REPORTING = (
     click.option("--output", type=click.Path(path_type=Path), help="File for the report whose --format names none."),
     click.option("--quiet", is_flag=True, help="Say nothing about what is proved."),
 )
+
+
+def caching(command: Command) -> Command:
+    """Options that say where verdicts are kept."""
+    command = click.option(
+        "--no-cache", is_flag=True, envvar="VERIFY_NO_CACHE", help="Prove everything, and keep nothing."
+    )(command)
+    return click.option(
+        "--cache-dir",
+        metavar="DIR",
+        type=click.Path(path_type=Path),
+        envvar="VERIFY_CACHE_DIR",
+        help="Keep verdicts here, not in the user's cache directory.",
+    )(command)
+
+
+def store(directory: Path | None, no_cache: bool) -> Store | None:
+    """The cache that these options name."""
+    if no_cache:
+        return None
+    from verify.cache.store import Store
+
+    if directory is None:
+        from platformdirs import user_cache_path
+
+        directory = user_cache_path("s390x-verify", appauthor=False)
+    return Store(directory)
 
 
 def running(what: str) -> Callable[[Command], Command]:

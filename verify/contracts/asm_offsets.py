@@ -41,7 +41,7 @@ _SIZES: dict[str, dict[str, int]] = {
     "stack_frame": {"gprs": _WORD, "back_chain": _WORD},
     "ftrace_regs": {},
     "fgraph_ret_regs": {"gpr2": _WORD, "fp": _WORD},
-    "task_struct": {"stack": _WORD, "thread.ksp": _WORD, "pid": 4},
+    "task_struct": {"stack": _WORD, "thread.ksp": _WORD, "pid": 4, "stack_canary": _WORD},
     "thread_struct": {"ksp": _WORD},
     "lowcore": {
         "current_task": _WORD, "current_pid": 4, "thread_info": _WORD, "kernel_stack": _WORD, "async_stack": _WORD,
@@ -50,7 +50,7 @@ _SIZES: dict[str, dict[str, int]] = {
         "return_psw": _PSW, "return_mcck_psw": _PSW, "machine_flags": _WORD, "gmap": _WORD, "br_r1_trampoline": 2,
         "percpu_offset": _WORD, "preempt_count": 4, "cpu_flags": _WORD, "svc_old_psw": _PSW, "program_old_psw": _PSW,
         "external_old_psw": _PSW, "io_old_psw": _PSW, "mcck_old_psw": _PSW, "restart_old_psw": _PSW,
-        "gpregs_save_area": _WORD,
+        "gpregs_save_area": _WORD, "stack_canary": _WORD,
     },
 }  # fmt: skip
 
@@ -80,6 +80,7 @@ _NAMES: dict[str, tuple[str, str]] = {
     "__TASK_thread": ("task_struct", "thread"),
     "__TASK_pid": ("task_struct", "pid"),
     "__TASK_stack": ("task_struct", "stack"),
+    "__TASK_stack_canary": ("task_struct", "stack_canary"),
     **{f"__LC_{field.upper()}": ("lowcore", field) for field in _SIZES["lowcore"]},
     "__LC_CURRENT": ("lowcore", "current_task"),
     "__LC_BR_R1": ("lowcore", "br_r1_trampoline"),

@@ -40,6 +40,7 @@ def call(contract: Contract, spec: Call, state: State, struct: Term | None) -> E
     sp = state.sp
     if sp is None:
         raise Undecided(f"call of {spec.name} with a stack pointer that is not r15 at entry plus a constant")
+    state.stack.event()
     if spec.is_any:
         state.stack.forget_caller()
         if state.stack.escaped or _escapes(state, sp):  # an earlier callee may have kept the address
@@ -94,6 +95,7 @@ def supervisor_call(contract: Contract, number: int, state: State) -> str:
         raise Unsupported(f"svc: the contract refuses supervisor call {called.value}, which does not just return")
     if not called.is_const:
         raise Unsupported(f"svc: the number of the supervisor call is not a constant but {called}")
+    state.stack.event()
     state.stack.forget_caller()
     if state.stack.escaped or _escapes(state, sp, _SUPERVISOR_ARGUMENTS):
         _give_up_locals(contract, state, sp)

@@ -239,7 +239,9 @@ class Moment:
                 return store.value
         loads = {load.value: load for load in self.state.loads if _reads_whole(load, address, word)}
         picked = self._picked((address, word), list(loads), f"storage at {address}")
-        self.fresh.extend(self._apart(address, store, word) for store in stores[: loads[picked].stores])
+        # What was stored there after the read, in another width or through another pointer, is there now.
+        seen = stores if self.stored else stores[: loads[picked].stores]
+        self.fresh.extend(self._apart(address, store, word) for store in seen)
         return picked
 
     def _apart(self, address: Term, store: Store, word: int) -> Term:

@@ -264,9 +264,14 @@ class Names:
         """The address of a read by its common name; for what the object says itself, its bytes."""
         place, side = self.code.place(load.address), self.side
         size = load.value.width // 8
-        if place is None or (self._in_record(place) and side.blank(place, size)):
+        if place is None:
             return self(load.address)
-        section, fixed = side.section(place), not (self._in_record(place) or side.image.holes_in(place, size))
+        section, mine = side.section(place), self._in_record(place)
+        # Between instructions, bytes that the object leaves open are filled in when the code is used.
+        open_ = side.blank(place, size) and (mine or (section is not None and section.executable))
+        if open_ and (mine or side.global_name(place) is not None):
+            return self(load.address)
+        fixed = not (mine or open_ or side.image.holes_in(place, size))
         if section is not None and not section.writable and fixed:
             at = place.offset - section.start
             if at + size <= len(section.data):

@@ -163,6 +163,8 @@ class Viewer:
         """What is there when control has left; `written` as for a call, `tail`: there may be arguments in it."""
         state, at = path.state, path.end.at
         items = [Item("pc", state.pc, at)]
+        if state.mode.narrow and "r3" not in self.kept:  # the right half of a long long (psABI, "Return Values")
+            items += [replace(item, perhaps=True) for item in _register("r3", state, at)]
         for name in self.kept:
             # By the ABI r14 is volatile: contracts for any function speak of it only where control goes on elsewhere.
             if name != "r14" or tail or self.strict or not self.open:

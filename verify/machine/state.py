@@ -182,7 +182,9 @@ class State:
         address = self.mode.address(address)
         offset, sp = offset_from(address, self.mode.stack), self.sp
         self.stores.append(Store(self.pc, address, value, offset, sp, guard))
-        if offset is not None:
+        if offset is None:
+            self.stack.event(value.width // 8)
+        else:
             self._check_end(offset, value.width // 8)
             kept = value if guard is TRUE else ite(guard, value, self.stack.read(offset, value.width // 8, sp))
             self.stack.write(offset, kept, sp)

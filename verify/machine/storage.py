@@ -37,7 +37,8 @@ class Stack:
     `defined` says which bytes hold meaningful content at entry (the caller's frame, what the protocol stores);
     all others are indeterminate until written. `escaped` says that a callee got an address in the routine's own
     frame, so that what nothing here wrote there may be its work. `caller` counts the events at which the caller's
-    frame may have changed behind the routine's back. `highest` is the highest r15 so far: an interrupt may have
+    frame may have changed behind the routine's back, as the number of `events` up to the last of them: calls, and bytes
+    stored outside the stack. `highest` is the highest r15 so far: an interrupt may have
     overwritten what lies below it, the caller's frame included. None: r15 was no known distance from its entry value.
     `cell` is the size in bytes of the aligned pieces that unknown contents come in: a word of the ABI's. `switches`
     says that a stack pointer read from storage may be that of another stack, which interrupts use from then on.
@@ -49,6 +50,7 @@ class Stack:
     seen: int = 0
     escaped: bool = False
     caller: int = 0
+    events: int = 0
     highest: int | None = 0
     cell: int = CELL
     switches: bool = False
@@ -56,8 +58,8 @@ class Stack:
     def copy(self) -> Stack:
         """A copy that shares no mutable state."""
         return Stack(
-            self.defined, dict(self.bytes), self.generation, self.seen, self.escaped, self.caller, self.highest,
-            self.cell, self.switches,
+            self.defined, dict(self.bytes), self.generation, self.seen, self.escaped, self.caller, self.events,
+            self.highest, self.cell, self.switches,
         )  # fmt: skip
 
     def write(self, offset: int, value: Term, sp: int | None) -> None:
@@ -112,9 +114,13 @@ class Stack:
         self.seen += 1
         return leaf(f"below_r15.mem[{stack_name(at)}]#{self.seen}", 8 * size, Origin.STALE)
 
+    def event(self, size: int = 1) -> None:
+        """Something that others see: a call, or so many bytes stored outside the stack."""
+        self.events += size
+
     def forget_caller(self) -> None:
-        """The caller's frame may have been written through a pointer: what is read there is new from now on."""
-        self.caller += 1
+        """The caller's frame may have been written by the last event: what is read there is new from now on."""
+        self.caller = self.events
 
     def drop_all(self) -> None:
         """Forget everything: r15 may be anywhere, and an interrupt uses what lies below it."""

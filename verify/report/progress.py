@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
 from verify.report import terminal
-from verify.report.report import RoutineReport
+from verify.report.report import FileReport, RoutineReport
 from verify.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ class Watch:
 
     def finished(self, report: RoutineReport) -> None:
         """One of them is done."""
+
+    def whole(self, report: FileReport) -> None:
+        """All routines of one file are done."""
 
     def tick(self) -> None:
         """Time has passed; called at least every few seconds."""
