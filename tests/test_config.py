@@ -99,6 +99,55 @@ def test_every_option_that_a_project_may_set_reaches_the_command(project: Path) 
     assert (project / "r.json").is_file()
 
 
+# Overrides ------------------------------------------------------------------------------------------------------------
+
+OVERRIDE = """objects = ["build/exp*.o"]
+[[override]]
+files = ["expoline.o"]
+symbols = ["__s390_indirect_jump_r1"]
+contract = "linux/expoline"
+ignore = ["mode-preserved"]
+reason = "it is a thunk"
+"""
+
+
+def test_an_override_holds_some_routines_to_something_else_and_says_why(project: Path) -> None:
+    settings(project, OVERRIDE)
+    done = verify("prove")
+    head, *rest = done.out.split("\n\n")
+    assert head.startswith(
+        "build/expoline.o: __s390_indirect_jump_r1 under linux/expoline (verify.toml:7: it is a thunk)"
+    )
+    assert "psw-redirect" in head
+    assert "mode-preserved" not in head
+    assert "abi/s390x-elf" in rest[0]
+    assert "mode-preserved" in rest[0]
+
+
+def test_a_contract_on_the_command_line_comes_before_overrides(project: Path) -> None:
+    settings(project, OVERRIDE)
+    assert "asked for with --contract" in verify("prove", "--contract", "abi/s390x-elf").out
+    assert "it is a thunk" not in verify("prove", "--contract", "abi/s390x-elf").out
+
+
+def test_an_override_may_change_less_than_the_contract(project: Path) -> None:
+    settings(project, OVERRIDE.replace('contract = "linux/expoline"', 'arch = "z10"'))
+    assert "no claim; user code" in verify("prove").out
+    assert "; verify.toml:7: it is a thunk)" in verify("prove").out
+
+
+def test_an_override_of_a_property_that_is_none(project: Path) -> None:
+    settings(project, OVERRIDE.replace("mode-preserved", "mode-preservd"))
+    done = verify("prove")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("verify: verify.toml:7: there is no property 'mode-preservd'")
+
+
+def test_an_override_with_a_contract_that_is_none(project: Path) -> None:
+    settings(project, OVERRIDE.replace("linux/expoline", "linux/expolin"))
+    assert "did you mean linux/expoline?" in verify("prove").err
+
+
 # Mistakes -------------------------------------------------------------------------------------------------------------
 
 MISTAKES = {

@@ -18,7 +18,9 @@ from verify.contracts.layout import load_layout
 from verify.contracts.load import load_contract
 from verify.contracts.registers import registers
 from verify.contracts.schema import Contract
+from verify.contracts.scope import Moment
 from verify.errors import ContractError, UsageError
+from verify.machine.term import Term
 from verify.report.report import RoutineReport
 from verify.verdict import Verdict
 
@@ -290,6 +292,42 @@ def test_the_old_stack_stays_only_when_another_is_switched_to(
     text: str, operand: str, expected: Verdict, tmp_path: Path
 ) -> None:
     assert verdict(proved(tmp_path, text, SAVED.format(operand)), "callee-saved") is expected
+
+
+def test_a_statement_that_can_be_read_in_too_many_ways_is_unknown(tmp_path: Path) -> None:
+    """Another CPU may change what is read between two reads, so each of them may be meant."""
+    text = POINTERS + '[claims]\ncallee-saved = ["mem[old.r3] == mem[old.r4] + mem[old.r5]"]\n'
+    code = "; ".join(f"lg %r1, 0(%r{number})" for number in (3, 4, 5) for _ in range(13))
+    (found,) = proved(tmp_path, text, code + "; br %r14").findings
+    assert found.verdict is Verdict.UNKNOWN
+    assert found.message == "'mem[old.r3] == mem[old.r4] + mem[old.r5]' is read in more than 2000 ways on one path"
+
+
+def test_each_region_is_worked_out_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stores and the bases of regions ask for the regions before them: without a memory of it 70,000 times here."""
+    count = 0
+    memory = Moment.memory
+
+    def counted(self: Moment, address: Term, *, old: bool, size: int | None = None) -> Term:
+        nonlocal count
+        count += 1
+        return memory(self, address, old=old, size=size)
+
+    monkeypatch.setattr(Moment, "memory", counted)
+    text = (
+        POINTERS
+        + """[values]
+frame = "mem[old.r3 + task_struct.thread.ksp]"
+[regions]
+next = { at = "old.r3", struct = "task_struct" }
+frame = { at = "frame", struct = "stack_frame" }
+[claims]
+return-value = ["r2 == mem[frame + stack_frame.gprs[0]]"]
+"""
+    )
+    proved(tmp_path, text, "lg %r4, 3000(%r3); stg %r6, 80(%r4); " * 8 + "lg %r2, 72(%r4); br %r14")
+    print("COUNT", count)
+    assert 0 < count < 5_000
 
 
 BEHIND = (

@@ -28,11 +28,12 @@ _ABI = {31: "abi/s390", 64: "abi/s390x"}
 
 @dataclass(frozen=True)
 class Choice:
-    """A routine, the contract it is held to, and why this one."""
+    """A routine, the contract it is held to, and why this one; `ignore` are properties that are not asked for."""
 
     symbol: Symbol
     contract: Contract
     reason: str
+    ignore: tuple[str, ...] = ()
 
 
 def choose(image: Image, options: Options) -> list[Choice]:
@@ -114,6 +115,21 @@ def _inner_labels(image: Image, routines: Sequence[Symbol]) -> set[str]:
 
 
 def _choice(image: Image, symbol: Symbol, options: Options) -> Choice:
+    """The choice for a routine, with the project's overrides: what they name takes the place of what was asked for."""
+    override = next((one for one in options.overrides if one.covers(image.path, _names(image, symbol))), None)
+    if override is None:
+        return _plain_choice(image, symbol, options)
+    asked = {name: getattr(override, name) for name in ("contract", "layout", "arch", "handler")}
+    changed = replace(options, **{name: value for name, value in asked.items() if value is not None})
+    if override.contract is not None:
+        changed = replace(changed, kernel=None)
+    chosen = _plain_choice(image, symbol, changed)
+    why = f"{override.where}: {override.reason}"
+    reason = why if override.contract is not None else f"{chosen.reason}; {why}"
+    return replace(chosen, reason=reason, ignore=override.ignore)
+
+
+def _plain_choice(image: Image, symbol: Symbol, options: Options) -> Choice:
     root = library.library("models")
     names, has = _names(image, symbol), _known_to(image)
     if (kernel := options.version()) is not None and (chosen := _of_kernel(image, symbol, options, kernel)):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verify import library
+from verify.config import Override
 from verify.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Options:
     kernel: str | None = None
     asm_offsets: Path | None = None
     dwarf: Path | None = None
+    overrides: tuple[Override, ...] = ()
 
     def structs(self) -> str | Measured | None:
         """The struct layout to use instead of the contracts' own. Raises UsageError for two, InputError."""
@@ -93,4 +95,7 @@ class Options:
         )
         if not chosen:
             raise UsageError("--select and --ignore leave no property to prove")
+        for override in self.overrides:
+            for name in set(override.ignore) - known:
+                raise UsageError(f"{override.where}: there is no property {name!r}; known: {', '.join(sorted(known))}")
         return chosen

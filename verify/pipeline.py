@@ -136,7 +136,7 @@ def prove_routine(subject: Subject, choice: Choice, options: Options) -> Routine
             subject.image,
             choice.symbol,
             choice.contract,
-            options.properties(),
+            [prop for prop in options.properties() if prop.name not in choice.ignore],
             details=options.details,
             replay=options.replay,
         )

@@ -71,8 +71,11 @@ def prove(
     teller.assumptions, teller.replay = decider.assumptions, replay
     run = Run(contract, code, paths)
     stated = [prop for prop in chosen if prop.states(contract)]
-    decisions = [decider.decide(prop, run) for prop in stated]
     findings = [teller.stopped(path) for path in stops]
+    try:
+        decisions = [decider.decide(prop, run) for prop in stated]
+    except Undecided as problem:
+        return teller.report([*findings, teller.trouble(Verdict.UNKNOWN, str(problem), symbol.place)], paths)
     if not any(possible(decider, path) for path in run.exits()):
         if not stops:
             findings.append(teller.trouble(Verdict.VACUOUS, "no start state reaches an exit", symbol.place))

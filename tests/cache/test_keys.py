@@ -9,6 +9,7 @@ import pytest
 
 from verify import library, pipeline
 from verify.cache import keys
+from verify.config import Override
 from verify.contracts.load import contract_names, load_contract
 from verify.contracts.schema import Contract
 
@@ -78,6 +79,15 @@ def test_every_option_counts(tmp_path: Path) -> None:
     before = keys.of_options(replace(bare, asm_offsets=header))
     header.write_text("#define __PT_SIZE 208\n")
     assert keys.of_options(replace(bare, asm_offsets=header)) != before
+
+
+def test_a_file_that_an_override_names_counts(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    options = pipeline.Options(overrides=(Override(("a.o",), "so", "verify.toml:1", contract=str(own)),))
+    own.write_text('extends = "linux/expoline"\n')
+    before = keys.of_options(options)
+    own.write_text('extends = "abi/s390x-elf"\n')
+    assert keys.of_options(options) != before
 
 
 def test_a_file_counts_by_its_place_and_its_bytes(tmp_path: Path) -> None:

@@ -103,7 +103,11 @@ def files() -> Iterator[Path]:
 
 
 def _contents(value: object) -> str:
-    """The hash of a file that an option names: a contract, a header, a kernel image."""
+    """The hash of each file that an option names: a contract, a header, a kernel image."""
+    if isinstance(value, tuple):
+        return ",".join(map(_contents, value))
+    if is_dataclass(value):
+        return ",".join(_contents(getattr(value, field.name)) for field in fields(value))
     if isinstance(value, str | Path) and str(value) and Path(value).is_file():
         return sha256(Path(value).read_bytes()).hexdigest()
     return ""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from verify.cli import out, shared
 from verify.cli.group import group
@@ -50,9 +51,17 @@ def prove(
 
     targets = formats.targets(reports, output)
     known = _known(baseline)
-    details = formats.details(targets)
-    options = Options(**choosing, select=select, ignore=ignore, details=details, replay=not no_replay)
-    settings = click.get_current_context().find_object(Config) or Config()
+    context = click.get_current_context()
+    settings = context.find_object(Config) or Config()
+    named = context.get_parameter_source("contract") is ParameterSource.COMMANDLINE
+    options = Options(
+        **choosing,
+        select=select,
+        ignore=ignore,
+        details=formats.details(targets),
+        replay=not no_replay,
+        overrides=() if named else settings.overrides,
+    )
     if not (files or settings.values.get("objects")):
         raise click.UsageError("no files to prove: name some, or name `objects` in verify.toml (verify init)")
     mine = merging.share(files or settings.objects(), shard)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from verify.contracts.expr import Expr, Undefined
 from verify.contracts.schema import Contract
+from verify.errors import Undecided
 from verify.machine import psw
 from verify.machine.state import Load, State, Store, entry_psw_mask, entry_register
 from verify.machine.storage import initial
@@ -28,6 +29,8 @@ from verify.machine.term import (
     ule,
 )
 from verify.semantics import cc
+
+MOST_CHOICES = 2_000  # of reads, for one expression of a contract: each variable and address in it multiplies them
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class Moment:
     picks: Mapping[Hashable, Term] = field(default_factory=dict)
     fresh: list[Term] = field(default_factory=list)
     stored: bool = True
+    _found: dict[tuple[int, int, int], list[tuple[str, Term, int]]] = field(default_factory=dict, compare=False)
 
     # Whole expressions
 
@@ -89,9 +93,12 @@ class Moment:
             return []
 
     def _for_each_read(self, expr: Expr) -> Iterator[tuple[Term, list[Term]]]:
-        """The expression for every choice of reads, and what makes them fresh. Raises Undefined."""
-        waiting = [dict(self.picks)]
+        """The expression for every choice of reads, and what makes them fresh. Raises Undefined and Undecided."""
+        waiting, tried = [dict(self.picks)], 0
         while waiting:
+            tried += 1
+            if tried > MOST_CHOICES:
+                raise Undecided(f"{expr.text!r} is read in more than {MOST_CHOICES} ways on one path")
             picks = waiting.pop()
             moment = replace(self, picks=picks, fresh=[])
             try:
@@ -254,7 +261,7 @@ class Moment:
 
     def regions_apart(self) -> Iterator[Term]:
         """That the contract's regions do not overlap and do not wrap, as far as this path knows where they lie."""
-        known = list(self._regions())
+        known = self._regions()
         for _, base, size in known:
             yield or_(ule(base, const(-size - 1, base.width)))
         for number, (name, base, size) in enumerate(known):
@@ -262,8 +269,17 @@ class Moment:
                 if name != other:
                     yield or_(ule(plus(base, size), second), ule(plus(second, length), base))
 
-    def _regions(self) -> Iterator[tuple[str, Term, int]]:
-        """Name, base and size of each region. A base is read where only regions before it are known to be apart."""
+    def _regions(self) -> list[tuple[str, Term, int]]:
+        """Name, base and size of each region. A base is read where only regions before it are known to be apart.
+
+        Each store asks for them, and each base that is read asks for those before it: they are worked out once.
+        """
+        key = len(self.contract.regions), len(self.state.loads), len(self.state.stores)
+        if key not in self._found:
+            self._found[key] = list(self._read_regions())
+        return self._found[key]
+
+    def _read_regions(self) -> Iterator[tuple[str, Term, int]]:
         for number, region in enumerate(self.contract.regions):
             earlier = replace(self.contract, regions=self.contract.regions[:number])
             moment = replace(self, contract=earlier, picks={}, stored=False)

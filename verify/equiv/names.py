@@ -194,10 +194,14 @@ class Names:
 
     def _in_record(self, place: Place) -> bool:
         """Whether a place is data of the routine's own, which the contract knows by its distance."""
-        known = self.side.global_name(place)
-        if not self.side.record or place.space != self._entry.space:
+        side, entry = self.side, self._entry
+        if not side.record or place.space != entry.space:
             return False
-        return known is None or known[0] in self.side.image.aliases(self._entry)
+        known = side.global_name(place)
+        if known is None or known[0] in side.image.aliases(entry):
+            return True
+        functions = (one.place for one in side.image.symbols if one.kind == "func" and one.place is not None)
+        return entry < place and side.blank(place, 1) and not any(entry < other <= place for other in functions)
 
     @property
     def _entry(self) -> Place:
