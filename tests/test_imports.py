@@ -38,8 +38,10 @@ FLOORS = {
     "patching": 9,
     "routine": 9,
     "structs": 9,
+    "telling": 9,
     "options": 10,
     "versions": 1,
+    "changed": 1,
     "gate": 13,
     "choice": 11,
     "pipeline": 12,
@@ -49,7 +51,14 @@ FLOORS = {
     "cli": 14,
     "__main__": 15,
 }
-NEIGHBOURS = {("contracts", "semantics"), ("routine", "patching"), ("equiv", "routine")}
+NEIGHBOURS = {
+    ("contracts", "semantics"),
+    ("routine", "patching"),
+    ("equiv", "routine"),
+    ("telling", "patching"),
+    ("routine", "telling"),
+    ("equiv", "telling"),
+}
 # Lower floors that a room must not know: registers and storage are no business of the object file's, nor the reverse.
 APART = {("machine", "objfile"), ("properties", "prove"), ("walk", "prove"), ("semantics", "contracts")}
 # Libraries and the only places that may import them.

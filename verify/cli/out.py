@@ -12,10 +12,21 @@ import click
 from verify.errors import VerifyError
 from verify.report import formats, terminal
 from verify.report.report import Report
-from verify.verdict import Verdict
+from verify.verdict import Exit, Verdict
 
 _COLOURS = {Verdict.PROVED: "green", Verdict.VACUOUS: "yellow", Verdict.UNKNOWN: "yellow",
             Verdict.UNSUPPORTED: "yellow"}  # fmt: skip
+
+
+def nothing(targets: Sequence[formats.Target], why: str) -> NoReturn:
+    """A run that had nothing to do, and says why: a pass, with empty reports in the files that were asked for."""
+    from verify.versions import versions
+
+    for target in targets:
+        if target.file is not None:
+            write(target.file, formats.renderer(target.form)(Report((), versions())))
+    click.echo(why)
+    sys.exit(Exit.PROVED)
 
 
 def tell(report: Report, targets: Sequence[formats.Target], quiet: bool) -> NoReturn:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--ignore", metavar="P,..", callback=shared.names, help="All properties but these.")
 @shared.reporting
 @shared.gating
+@click.option("--since", metavar="REV", help="Only files that changed in git since this revision.")
 @click.option("--shard", callback=shared.part, metavar="I/N", help="Only every N-th file, beginning with the I-th.")
 @shared.running("routine")
 @shared.caching
@@ -35,15 +36,15 @@ if TYPE_CHECKING:
 def prove(
     files: tuple[Path, ...], select: tuple[str, ...], ignore: tuple[str, ...], reports: tuple[formats.Target, ...],
     output: Path | None, quiet: bool, baseline: Path | None, tolerated: tuple[Verdict, ...],
-    shard: tuple[int, int] | None, jobs: int, timeout: float, cache_dir: Path | None, no_cache: bool, no_replay: bool,
-    **choosing: Any,
+    since: str | None, shard: tuple[int, int] | None, jobs: int, timeout: float, cache_dir: Path | None,
+    no_cache: bool, no_replay: bool, **choosing: Any,
 ) -> None:  # fmt: skip
     """Prove the routines of s390x object files.
 
     Exit code: 0 all proved, 1 something refuted or unconfirmed, 3 something not proved, 2 bad usage or input, 130
     interrupted.
     """
-    from verify import gate
+    from verify import changed, gate
     from verify.options import Options
     from verify.prove import workers
     from verify.report import merge as merging
@@ -64,7 +65,10 @@ def prove(
     )
     if not (files or settings.values.get("objects")):
         raise click.UsageError("no files to prove: name some, or name `objects` in verify.toml (verify init)")
-    mine = merging.share(files or settings.objects(), shard)
+    chosen = files or settings.objects()
+    mine = merging.share(chosen if since is None else changed.since(since, chosen), shard)
+    if since is not None and not mine:
+        out.nothing(targets, f"none of {len(chosen)} files has changed since {since}")
     store = shared.store(cache_dir, no_cache)
     with workers.terminable(), nullcontext() if quiet else progress.Meter(sys.stderr) as meter:
         report = gate.prove(mine, options, store, jobs, timeout, meter)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ Has = Callable[[str], bool]
 """Whether an object knows a symbol of that name or pattern, defined or not."""
 WHERE_BUILT = "where-built"
 _THUNKS = "__s390*_indirect_jump_r*"
+_UNBUILT = f"no claim of expoline: nothing in this file knows a thunk ({_THUNKS}), so it is built without expolines"
 
 _NAME = re.compile(r"(?!(?:layouts|handlers)/)[\w.-]*\w/\w[\w.-]*")
 _NUMBER = re.compile(r"\{([A-Z]+)\}")
@@ -79,11 +81,13 @@ def load_contract(
         raise UsageError(f"contract {name} is for {' and '.join(table['symbols'])}, not for {symbol}")
     table |= {key: _numbered(table[key], numbers) for key in _NUMBERED if key in table}
     kernels_of(sources[0])
+    unbuilt = table.get("expoline") == WHERE_BUILT and has is not None and not has(_THUNKS)
     if table.get("expoline") == WHERE_BUILT:
-        table["expoline"] = has is None or has(_THUNKS)
+        table["expoline"] = not unbuilt
     if "formerly" in table:
         table = _renamed(sources[0], table, has)
-    return build(root, name, sources, table, layout)
+    contract = build(root, name, sources, table, layout)
+    return replace(contract, remarks=(_UNBUILT,)) if unbuilt else contract
 
 
 def resolve(root: Path, name: str) -> tuple[list[Source], Table]:

@@ -126,7 +126,10 @@ class Narrowing:
 
 @dataclass(frozen=True)
 class Contract:
-    """Everything that a proof of one routine assumes and claims."""
+    """Everything that a proof of one routine assumes and claims.
+
+    `remarks` say what it does not claim of this object, and why.
+    """
 
     name: str
     summary: str
@@ -167,6 +170,7 @@ class Contract:
     switches: tuple[Expr, ...] = ()
     stores: tuple[tuple[Expr, int], ...] = ()
     regions: tuple[Region, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def bits(self) -> int:

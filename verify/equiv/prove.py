@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from verify import routine
+from verify import routine, telling
 from verify.contracts.schema import Contract
 from verify.equiv import pairs
 from verify.equiv.compare import Track
@@ -16,6 +16,7 @@ from verify.machine.term import Term
 from verify.objfile.image import Image, Place, Symbol
 from verify.properties import equivalent
 from verify.properties.base import Run
+from verify.prove import emptied
 from verify.prove.decide import Decider
 from verify.prove.smt import Solver, SolverLimit
 from verify.report.report import Counterexample, Finding, RoutineReport
@@ -73,7 +74,7 @@ class _Comparison:
             for age, one in zip(_AGES, self.subjects, strict=True)
         ]
         self.tellers = [
-            routine.Teller(one.file, one.symbol, one.image, contract, details and one is new) for one in self.subjects
+            telling.Teller(one.file, one.symbol, one.image, contract, details and one is new) for one in self.subjects
         ]
         self.strict, self.interned = strict, Interned()
         self.paths: list[tuple[Path, ...]] = [(), ()]
@@ -104,6 +105,7 @@ class _Comparison:
             deciders.append(Decider(solver, assumed))
             self.paths[number] = tuple(routine.walk(subject.image, self.contract, subject.place, deciders[number]))
             self.tellers[number].trust(self.paths[number])
+            emptied.check(deciders[number], Run(self.contract, Code(subject.image), self.paths[number]))
         told = [text for teller in self.tellers for text in teller.assumed]
         self.tellers[1].assumed = tuple(dict.fromkeys([*told, *([_SYMBOLS] if self.sides[0].alone else [])]))
         given_up = [finding for number in (0, 1) for finding in self.given_up(number, deciders[number])]
@@ -160,10 +162,10 @@ class _Comparison:
         message = ": ".join([_RULE.refuted.format(what=each.what), *filter(None, (each.reason, one.note))])
         values = ((one.one.names, each.old), (one.other.names, each.new))
         expected, found = (
-            None if value is None else routine.plain(routine.in_words(names(value))) for names, value in values
+            None if value is None else telling.plain(telling.in_words(names(value))) for names, value in values
         )
         return self.tellers[1].finding(
-            _RULE.name, verdict, routine.plain(message), each.at_new, shown,
+            _RULE.name, verdict, telling.plain(message), each.at_new, shown,
             claim=f"{each.what} is the same", expected=expected, found=found,
             path=f"old: {one.one.path.describe()}; new: {one.other.path.describe()}",
             where=self.tellers[1].meanings(expected, found),

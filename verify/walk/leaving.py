@@ -127,6 +127,8 @@ def _call(ground: Ground, walk: Walk, spec: Call, place: Place, back: Term) -> N
     counts = {**walk.history.counts, spec.name: walk.history.counts.get(spec.name, 0) + 1}
     walk.history = replace(walk.history, results=results, struct=struct, fields=fields, left=left, counts=counts)
     state.conditions += [ground.moment(walk).holds(promise) for promise in spec.ensures]
+    made = walk.calls[-1]
+    walk.calls[-1] = replace(made, promised=tuple(state.conditions[len(made.state.conditions) :]))
     state.pc = back
     if ground.code.mode.r15 in back.leaves() or ground.code.place(back) is None:
         raise Undecided(f"the call of {spec.name} does not return to this object")

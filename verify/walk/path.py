@@ -16,7 +16,10 @@ from verify.verdict import Verdict
 
 @dataclass(frozen=True)
 class CallMade:
-    """A call: whom the contract takes it for, and the machine as the callee finds it."""
+    """A call: whom the contract takes it for, and the machine as the callee finds it.
+
+    `promised` is what is assumed of the callee when it returns.
+    """
 
     spec: Call
     at: Place
@@ -25,6 +28,7 @@ class CallMade:
     state: State
     before: History
     struct: Term | None
+    promised: tuple[Term, ...] = ()
 
 
 @dataclass(frozen=True)
