@@ -8,8 +8,10 @@ import pytest
 
 from tests import assembler
 from tests.command import ROOT, verify
+from verify import pipeline
 from verify.objfile.banner import kernel_of
 from verify.objfile.elf import load
+from verify.verdict import Verdict
 
 TRAMPOLINES = ROOT / "trampolines"
 STUB = (
@@ -185,3 +187,43 @@ def test_a_label_at_the_end_of_one_routine_hides_not_the_next(made: Maker) -> No
     assert done.code == 0, done.out
     assert f"{name}_br under linux-5.15/hotpatch_shared_br" in done.out
     assert "under linux-5.15/hotpatch_shared_exrl (Linux 6.12 by --kernel)" in done.out
+
+
+@pytest.mark.parametrize(
+    ("sample", "kernel", "contracts"),
+    [
+        ("ftrace-5.14", "5.14", {"linux-5.14/ftrace_caller"}),
+        ("ftrace-5.16", "5.17", {"linux-5.16/ftrace_caller", "linux-5.16/ftrace_regs_caller"}),
+    ],
+)
+def test_callers_of_a_build_for_machines_without_exrl(
+    sample: str, kernel: str, contracts: set[str], made: Maker
+) -> None:
+    """Their thunk for r1 executes a branch in the lowcore, which those that use it assume, and no others."""
+    source = (TRAMPOLINES / f"{sample}.s").read_text(encoding="utf-8")
+    assert source.count("\n\tthunk\t1\n") == 1
+    macro = (
+        (TRAMPOLINES / "include/thunk-r1.inc").read_text(encoding="utf-8").replace('\t.include "function.inc"\n', "")
+    )
+    thunk = f"\n{macro}\tthunk_r1 __s390_indirect_jump_r1use_r1\n"
+    path = made(
+        source.replace("\n\tthunk\t1\n", thunk + "\t.set __s390_indirect_jump_r1, __s390_indirect_jump_r1use_r1\n")
+    )
+    report = pipeline.prove_file(path, pipeline.Options(kernel=kernel, select=("psw-redirect",)))
+    assert {one.contract for one in report.routines} == contracts | {"linux-4.16/expoline_r1"}
+    for finding in report.findings():
+        assert finding.verdict is Verdict.PROVED
+        assert "the lowcore holds the code 07f1 at br_r1_trampoline" in finding.assumptions
+    plain = pipeline.prove_file(TRAMPOLINES / f"{sample}.o", pipeline.Options(select=("psw-redirect",)))
+    assert not [text for finding in plain.findings() for text in finding.assumptions if "holds the code" in text]
+
+
+def test_an_older_kernel_than_the_branch_in_the_lowcore(tmp_path: Path) -> None:
+    """Where the measured struct lowcore has no such field, nothing is said of it."""
+    header = tmp_path / "asm-offsets.h"
+    fields = {"__PT_PSW": ("psw", 8), "__PT_GPRS": ("gprs", 24), "__PT_ORIG_GPR2": ("orig_gpr2", 152)}
+    lines = [f"#define {name} {at} /* offsetof(struct pt_regs, {field}) */" for name, (field, at) in fields.items()]
+    header.write_text("\n".join([*lines, "#define __PT_SIZE 184 /* sizeof(struct pt_regs) */", ""]), "utf-8")
+    options = pipeline.Options(asm_offsets=header, kernel="4.4", contract="linux-4.0/ftrace_caller-mcount")
+    (found,) = pipeline.prove_file(TRAMPOLINES / "ftrace-4.0-mcount.o", options).routines
+    assert {one.verdict for one in found.findings} == {Verdict.PROVED}

@@ -114,3 +114,7 @@ def many(number: int) -> Report:
     steps = tuple(replace(STEPS[0], address=f".text+{4 * n:#x}") for n in range(20))
     odd = replace(REFUTED, counterexample=replace(EXAMPLE, steps=steps))
     return Report(tuple(FileReport(f"{n}.o", (routine(odd, file=f"{n}.o"),)) for n in range(number)), VERSIONS)
+
+
+REPORTS = {"every verdict": EVERY, "proved": PROVED, "empty": EMPTY, "interrupted": INTERRUPTED, "weird": weird()}
+"""What every format must be able to say."""

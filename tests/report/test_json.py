@@ -16,14 +16,7 @@ from verify.report import formats
 from verify.report.report import Report
 from verify.verdict import Verdict
 
-REPORTS = {
-    "every verdict": fixtures.EVERY,
-    "proved": fixtures.PROVED,
-    "empty": fixtures.EMPTY,
-    "interrupted": fixtures.INTERRUPTED,
-    "weird": fixtures.weird(),
-    "below": fixtures.below(str(Path.cwd())),
-}
+REPORTS = {**fixtures.REPORTS, "below": fixtures.below(str(Path.cwd()))}
 OTHERS = [name for name in formats.FORMATS if name != "text"]
 
 

@@ -12,14 +12,7 @@ from verify.report import junit
 from verify.report.report import Report
 
 TRAMPOLINES = sorted((ROOT / "trampolines").rglob("*.o"))
-REPORTS = {
-    "every verdict": fixtures.EVERY,
-    "proved": fixtures.PROVED,
-    "empty": fixtures.EMPTY,
-    "interrupted": fixtures.INTERRUPTED,
-    "weird": fixtures.weird(),
-    "many": fixtures.many(3),
-}
+REPORTS = {**fixtures.REPORTS, "many": fixtures.many(3)}
 
 
 def parsed(report: Report) -> ElementTree.Element:

@@ -17,14 +17,7 @@ from verify.report.report import FileReport, Report
 from verify.verdict import Verdict
 
 TRAMPOLINES = sorted((ROOT / "trampolines").rglob("*.o"))
-REPORTS = {
-    "every verdict": fixtures.EVERY,
-    "proved": fixtures.PROVED,
-    "empty": fixtures.EMPTY,
-    "interrupted": fixtures.INTERRUPTED,
-    "weird": fixtures.weird(),
-    "many": fixtures.many(3),
-}
+REPORTS = {**fixtures.REPORTS, "many": fixtures.many(3)}
 LEVELS = {"refuted": "error", "unconfirmed": "error", "error": "error"}
 
 

@@ -16,7 +16,7 @@ import unicorn
 from unicorn import s390x_const as names
 
 from tests.semantics import operands
-from tests.semantics.unicorn_machine import _REGISTERS, _STATUS, Cpu, Interruption, Memory
+from tests.semantics.unicorn_machine import _STATUS, Cpu, Memory, execute
 from verify.machine.evaluate import Evaluation
 from verify.machine.mode import MODE_31
 from verify.machine.state import State, entry_state
@@ -36,7 +36,6 @@ MODE = 0x8000_0000
 MACHINE = "unicorn-31"
 """What disagreements.tsv calls it."""
 SPACE = 1 << 31
-_PAGE, _CC, _PROGRAM_MASK = 0x1000, 44, 40
 _EVERYTHING = Ranges(((None, None),))
 _ON_STACK = re.compile(r"^\w+\.mem\[old\.r15([+-]\d+)?\]")
 _LOADS_ADDRESS = frozenset({"LA", "LAY", "LAE", "LAEY", "LARL"})
@@ -63,20 +62,7 @@ class Machine:
         for address, raw in code.items():
             uc.mem_write(address, raw)
         uc.ctl_remove_cache(CODE, CODE + CODE_SIZE)
-        status = cpu.cc << _CC | cpu.program_mask << _PROGRAM_MASK
-        values = [*cpu.gpr, *cpu.vector, *cpu.access, cpu.fpc, cpu.system_mask | status, cpu.pc]
-        uc.reg_write_batch(list(zip(_REGISTERS, values, strict=True)))
-        try:
-            uc.emu_start(cpu.pc, (1 << 64) - 1, count=count)
-        except unicorn.UcError as problem:
-            raise Interruption(str(problem)) from problem
-        found = uc.reg_read_batch(_REGISTERS)
-        fpc, psw, pc = found[96:]
-        after = Cpu(
-            tuple(found[:16]), tuple(found[16:80]), tuple(found[80:96]), fpc,
-            psw >> _CC & 3, psw >> _PROGRAM_MASK & 15, psw & ~_STATUS, pc,
-        )  # fmt: skip
-        return after, {base: bytes(uc.mem_read(base, len(content))) for base, content in memory.items()}
+        return execute(uc, cpu, memory, count)
 
 
 def corrected(insn: Instruction, before: Cpu, after: Cpu) -> Cpu:

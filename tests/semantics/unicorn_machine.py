@@ -87,20 +87,25 @@ class Machine:
             self._code = code
         for base, content in memory.items():
             uc.mem_write(base, content)
-        status = cpu.cc << _CC | cpu.program_mask << _PROGRAM_MASK
-        values = [*cpu.gpr, *cpu.vector, *cpu.access, cpu.fpc, cpu.system_mask | status, cpu.pc]
-        uc.reg_write_batch(list(zip(_REGISTERS, values, strict=True)))
-        try:
-            uc.emu_start(cpu.pc, _EVERYWHERE, count=count)
-        except unicorn.UcError as problem:
-            raise Interruption(str(problem)) from problem
-        found = uc.reg_read_batch(_REGISTERS)
-        fpc, psw, pc = found[96:]
-        after = Cpu(
-            tuple(found[:16]), tuple(found[16:80]), tuple(found[80:96]), fpc,
-            psw >> _CC & 3, psw >> _PROGRAM_MASK & 15, psw & ~_STATUS, pc,
-        )  # fmt: skip
-        return after, {base: bytes(uc.mem_read(base, len(content))) for base, content in memory.items()}
+        return execute(uc, cpu, memory, count)
+
+
+def execute(uc: unicorn.Uc, cpu: Cpu, memory: Memory, count: int) -> tuple[Cpu, Memory]:
+    """Execute `count` instructions from `cpu.pc`, with code and memory in place. Raises Interruption."""
+    status = cpu.cc << _CC | cpu.program_mask << _PROGRAM_MASK
+    values = [*cpu.gpr, *cpu.vector, *cpu.access, cpu.fpc, cpu.system_mask | status, cpu.pc]
+    uc.reg_write_batch(list(zip(_REGISTERS, values, strict=True)))
+    try:
+        uc.emu_start(cpu.pc, _EVERYWHERE, count=count)
+    except unicorn.UcError as problem:
+        raise Interruption(str(problem)) from problem
+    found = uc.reg_read_batch(_REGISTERS)
+    fpc, psw, pc = found[96:]
+    after = Cpu(
+        tuple(found[:16]), tuple(found[16:80]), tuple(found[80:96]), fpc,
+        psw >> _CC & 3, psw >> _PROGRAM_MASK & 15, psw & ~_STATUS, pc,
+    )  # fmt: skip
+    return after, {base: bytes(uc.mem_read(base, len(content))) for base, content in memory.items()}
 
 
 def run_execute(cpu: Cpu, code: Mapping[int, bytes], memory: Memory) -> tuple[Cpu, Memory]:

@@ -38,6 +38,15 @@ AFTER = (
     "ltgr %r2,%r2\n ber %r14\n stmg %r6,%r15,48(%r15)\n aghi %r15,-160\n brasl %r14,helper\n"
     "{} lmg %r6,%r15,208(%r15)\n br %r14"
 )
+
+
+def framed(body: str) -> str:
+    return (
+        f"stmg %r6,%r15,48(%r15)\n lgr %r1,%r15\n aghi %r15,-160\n stg %r1,0(%r15)\n {body} brasl %r14,g\n"
+        "lmg %r6,%r15,208(%r15)\n br %r14"
+    )
+
+
 REGIONS = """[regions]
 one = {{ at = "mem[old.r2]", struct = "stack_frame" }}
 two = {{ at = "mem[old.r2] + {}", struct = "stack_frame" }}
@@ -60,6 +69,30 @@ CLAIMS = {
     ),
     "a path on which regions that are apart overlap": (
         REGIONS.format(8), READS.format(9), None, REGIONS.format(160), READS.format(5),
+    ),
+    "a promise about storage that was read before it was given": (
+        EARLY.format("mem[old.r2] == 1"),
+        AFTER.format("cghi %r6,1\n je 1f\n lghi %r1,0\n stg %r1,208(%r15)\n1:").replace(
+            "aghi %r15,-160", "aghi %r15,-160\n lg %r6,0(%r2)"
+        ), None,
+        EARLY.format("helper.result == 1"),
+        AFTER.format("cghi %r2,1\n je 1f\n lghi %r1,0\n stg %r1,208(%r15)\n1:"),
+    ),
+    "a field whose address is read, and its neighbour": (
+        'writes = []\n[stores]\n"stack_frame.back_chain" = "mem[old.r2]"\n',
+        "lg %r1,0(%r2)\n stg %r3,8(%r1)\n br %r14", "memory-frame",
+        'writes = []\n[stores]\n"stack_frame.back_chain" = "mem[old.r2]"\n',
+        "lg %r1,0(%r2)\n stg %r3,0(%r1)\n br %r14",
+    ),
+    "the wrong one of two words behind a pointer that is read twice": (
+        '[claims]\nreturn-value = ["r3 == mem[mem[old.r2]]"]\n',
+        "lg %r1,0(%r2)\n lg %r1,0(%r2)\n lg %r3,8(%r1)\n br %r14", "return-value",
+        '[claims]\nreturn-value = ["r3 == mem[mem[old.r2]]"]\n',
+        "lg %r1,0(%r2)\n lg %r1,0(%r2)\n lg %r3,0(%r1)\n br %r14",
+    ),
+    "a return address that the unwinder does not find, said to be one of two reads": (
+        'unwind = ["mem[old.r2]"]\n', framed("lg %r7,0(%r2)\n lg %r8,0(%r2)\n"), "backchain",
+        'unwind = ["old.r14"]\n', framed("lg %r7,0(%r2)\n"),
     ),
 }  # fmt: skip
 
@@ -127,3 +160,48 @@ def test_they_are_not_equivalent(name: str, tmp_path: Path) -> None:
 def test_their_twins_are(name: str, tmp_path: Path) -> None:
     contract, old, _, twin = PAIRS[name]
     assert compared(tmp_path, contract, old, twin) == {Verdict.PROVED}
+
+
+# 31-bit code ----------------------------------------------------------------------------------------------------------
+
+_LITERAL = "basr %r1,0\n0: l %r2,1f-0b(%r1)\n ltr %r2,%r2\n jnl 2f\n lhi %r6,0\n2: br %r14\n.balign 4\n1: .long {}"
+LITERALS = {
+    "an address with the bit that says 31-bit mode": ("other+0x80000000", "other"),
+    "a place of the code with that bit": ("f+0x80000000", "f"),
+    "an address as far away as that bit": ("other+0x7fffffff", "other+4"),
+}
+
+
+def literal(directory: Path, word: str) -> set[Verdict]:
+    file = built(directory, "one-31-f", _LITERAL.format(word))
+    return {one.verdict for one in pipeline.prove_file(file, pipeline.Options(symbol="f", contract=USER_31)).findings()}
+
+
+@pytest.mark.parametrize("name", LITERALS)
+def test_a_word_with_bit_32_is_not_taken_for_an_address(name: str, tmp_path: Path) -> None:
+    bad, good = LITERALS[name]
+    assert literal(tmp_path, good) == {Verdict.PROVED}
+    assert literal(tmp_path, bad) != {Verdict.PROVED}
+
+
+# Bare code ------------------------------------------------------------------------------------------------------------
+
+_PROMISES = 'extends = "{}"\ndrop = ["call.callee"]\n[call.one]\nnamed = ["one"]\nreturns = true\n' \
+            'ensures = ["one.result == 1"]\n[call.two]\nnamed = ["two"]\nreturns = true\n' \
+            '[claims]\nreturn-value = ["r2 == 1"]\n'  # fmt: skip
+# stmg %r14,%r15,112(%r15); aghi %r15,-160; llilf %r1,0x200000; basr %r14,%r1; lmg %r14,%r15,272(%r15); br %r14
+_CALLS = "ebeff0700024 a7fbff60 c01f00200000 0de1 ebeff1100004 07fe"
+
+
+@pytest.mark.parametrize("names", [("one",), ("one", "two")])
+def test_an_address_with_two_names_is_not_the_function_that_promises_more(
+    names: tuple[str, ...], tmp_path: Path
+) -> None:
+    own, dump = tmp_path / "own.toml", tmp_path / "dump.txt"
+    own.write_text(_PROMISES.format(USER), encoding="utf-8")
+    dump.write_text(_CALLS, encoding="utf-8")
+    let = tuple((name, 0x200000) for name in names)
+    options = pipeline.Options(raw=True, base=0x10000, let=let, contract=str(own))
+    found = {finding.verdict for finding in pipeline.prove_file(dump, options).findings()}
+    assert (Verdict.UNSUPPORTED in found) == (len(names) == 2)
+    assert (Verdict.PROVED in found) == (len(names) == 1)

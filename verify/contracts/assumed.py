@@ -36,7 +36,6 @@ def sentences(contract: Contract) -> Iterable[str]:
         if site.writing.way == AT_ONCE
     )
     yield from (f"the machine is one {'with' if has else 'without'} {name}" for name, has in contract.machine.items())
-    yield from (f"the lowcore holds the code {raw.hex()} at {name}" for name, raw in contract.lowcore.items())
     if contract.calls:
         changed = ", ".join(contract.clobbers)
         yield f"a callee changes only {changed}, the condition code, its save area, what lies below r15 and storage " \

@@ -44,10 +44,12 @@ def machine(reader: Reader) -> dict[str, bool]:
 
 
 def lowcore(reader: Reader) -> dict[str, bytes]:
-    """The code that the lowcore holds, by the field that it stands in."""
+    """The code that the lowcore holds, by the field that it stands in; another kernel may have no such field."""
     found = {}
     for field, text in reader.typed(reader.table, "lowcore", dict, {}).items():
         if "lowcore" not in reader.layout.structs or reader.field_complaint("lowcore", field):
+            if reader.elsewhere:
+                continue
             raise reader.error(f"layout {reader.layout.name} has no 'lowcore.{field}'", "lowcore", field)
         if not (isinstance(text, str) and re.fullmatch(r"(?:[0-9a-f]{4})+", text)):
             raise reader.error(f"{text!r} must be code in hexadecimal digits", "lowcore", field)

@@ -29,6 +29,7 @@ class Reader:
         if own is None:
             raise self.error("a contract must name its layout", "layout")
         self.layout: Layout = load_layout(root, own)
+        self.elsewhere = layout is not None  # the structs are not those that the contract names
         if isinstance(layout, Measured):
             self.layout = layout.over(self.layout)
         elif layout is not None:  # other structs, but the constants belong to the protocol

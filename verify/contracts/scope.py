@@ -74,7 +74,7 @@ class Moment:
 
     def may_hold(self, expr: Expr) -> Term:
         """As `holds`, but true also where a read may be of what the routine itself stored: for what is assumed."""
-        return or_(*[or_(value, not_(and_(*fresh))) for value, fresh in self._for_each_read(expr)])
+        return or_(*[or_(value, not_(and_(*fresh))) for value, fresh in self._for_each_read(expr, every=True)])
 
     def for_some_read(self, expr: Expr, build: Callable[[Term], Term]) -> Term:
         """`build(expr)` for some read of each variable: another CPU may change it between two reads."""
@@ -92,9 +92,13 @@ class Moment:
         except Undefined:
             return []
 
-    def _for_each_read(self, expr: Expr) -> Iterator[tuple[Term, list[Term]]]:
-        """The expression for every choice of reads, and what makes them fresh. Raises Undefined and Undecided."""
+    def _for_each_read(self, expr: Expr, *, every: bool = False) -> Iterator[tuple[Term, list[Term]]]:
+        """The expression for every choice of reads, and what makes them fresh. Raises Undefined and Undecided.
+
+        A choice for which it means nothing is left out where another means something, unless `every` one must.
+        """
         waiting, tried = [dict(self.picks)], 0
+        given, problem = 0, None
         while waiting:
             tried += 1
             if tried > MOST_CHOICES:
@@ -106,7 +110,15 @@ class Moment:
             except _Choice as choice:
                 waiting += [{**picks, choice.key: read} for read in reversed(choice.reads)]
                 continue
+            except Undefined as nothing:
+                if every:
+                    raise
+                problem = problem or nothing
+                continue
+            given += 1
             yield value, moment.fresh
+        if problem is not None and not given:
+            raise problem
 
     def _reads(self, name: str) -> list[Term]:
         variable = name.removeprefix("variable.")

@@ -77,7 +77,8 @@ def dated(root: Path) -> tuple[Dated, ...]:
 def candidates(root: Path, names: Iterable[str], kernel: Version, bits: int, has: Has) -> tuple[Dated, ...]:
     """The contracts for a routine of that kernel and addressing mode (31 or 64).
 
-    One, where version and object decide; none, where none is known.
+    One, where version and object decide; none, where none is known. A contract that names the very symbol goes before
+    one for a family of symbols.
     """
     names = tuple(names)
     possible = tuple(
@@ -85,6 +86,7 @@ def candidates(root: Path, names: Iterable[str], kernel: Version, bits: int, has
         for one in dated(root)
         if one.covers(names) and one.kernels.fit(kernel) is not Fit.NO and _bits(root, one.name) == bits
     )
+    possible = tuple(one for one in possible if not set(one.symbols).isdisjoint(names)) or possible
     if len(possible) < 2:
         return possible
     return tuple(one for one in possible if one.shown_by(has)) or possible

@@ -29,6 +29,7 @@ _RULE = equivalent.PROPERTY
 _AGES = ("old", "new")
 _WITH, _WITHOUT = "with ", "without "  # how a path tells the machine's features, see patching
 _LITERALS = "sections that are not writable hold what the object says"
+_WHOLE = "no patch site is half written when control comes there"
 _SYMBOLS = "both objects mean the same by the name of a global symbol"
 
 
@@ -113,6 +114,8 @@ class _Comparison:
         tracks = [[self.track(number, path) for path in self.paths[number]] for number in (0, 1)]
         if any(track.names.literal for side in tracks for track in side):
             self.tellers[1].assumed += (_LITERALS,)
+        if any(path.choice.half for side in self.paths for path in side):
+            self.tellers[1].assumed += (_WHOLE,)
         for olds, news in _states(*tracks):
             judge.judge(olds, news)
         return [*given_up, *self.judged(judge, complete=not given_up)]

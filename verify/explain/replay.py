@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 
 from verify.contracts import callee
 from verify.contracts.schema import Contract
-from verify.explain.emulator import MODES, PSW, Crash, Emulator
+from verify.explain import liberties
+from verify.explain.compared import ABOVE, Comparison, terms
+from verify.explain.emulator import MODES, Crash, Emulator
 from verify.explain.placed import Placed, Unplaced
 from verify.explain.values import Values
 from verify.machine.evaluate import Evaluation
@@ -23,29 +25,11 @@ from verify.machine.state import Load, State, Store, entry_state
 from verify.machine.storage import Stack
 from verify.machine.term import Origin, Term, extract
 from verify.objfile.image import Place
-from verify.semantics import cc
-from verify.semantics.decode import Instruction
 from verify.walk.path import CallMade, Path
 
-ALL = (1 << 64) - 1
-_ABOVE = 0x200  # bytes of the caller's frames that are compared
 _BELOW = 0xC0  # bytes below r15 that an interrupt uses
 _THUNK = re.compile(r"__s390x?_indirect_jump_r(?P<scratch>\d+use_r)?(?P<target>\d+)$")
-_FLOATING_STORES = frozenset({"STD", "STE", "STDY", "STEY"})
-_LOADS_ADDRESS = frozenset({"LA", "LAY", "LAE", "LAEY", "LARL"})
 _UNREPLAYED = frozenset({"SVC", "LPSW", "MVCLE"})
-
-
-def terms(state: State) -> dict[str, Term]:
-    """All registers of the verifier's machine, by the emulator's names."""
-    halves = ("left", "right")
-    return {
-        **{f"r{n}": term for n, term in enumerate(state.gpr)},
-        **{f"a{n}": term for n, term in enumerate(state.access)},
-        **{f"v{n // 2}.{halves[n % 2]}": term for n, term in enumerate(state.vector)},
-        "fpc": state.fpc, "cc": cc.value(state),
-        "program mask": state.program_mask, "system mask": state.system_mask,
-    }  # fmt: skip
 
 
 @dataclass
@@ -105,9 +89,9 @@ class Replay:
         start = entry_state(self.path.state.pc, self.path.state.stack.defined, self.mode)
         machine.set_registers({"system mask": MODES[self.mode.bits]})
         machine.set_registers({name: self.value(term) for name, term in terms(start).items()})
-        machine.write(self.r15 - 0x1000, self.rng.randbytes(0x1000 + _ABOVE))
+        machine.write(self.r15 - 0x1000, self.rng.randbytes(0x1000 + ABOVE))
         stack = start.stack
-        for cell in range(0, _ABOVE, stack.cell):
+        for cell in range(0, ABOVE, stack.cell):
             size = stack.cell if stack.defined.covers(cell, stack.cell) else 1
             for offset in range(cell, cell + stack.cell, size):
                 if stack.defined.covers(offset, size):
@@ -130,27 +114,21 @@ class Replay:
     def _step(self, place: Place, pc: int) -> int:
         machine, before = self.machine, self._now
         r15 = before["r15"] & (1 << self.mode.bits) - 1
-        if self.r15 - 0x1000 + _BELOW <= r15 <= self.r15 + _ABOVE:
+        if self.r15 - 0x1000 + _BELOW <= r15 <= self.r15 + ABOVE:
             machine.write(r15 - _BELOW, self.rng.randbytes(_BELOW))
         self._serve(pc)
         insn = self.path.code.fetch(place)
-        executes = insn.mnemonic in {"EX", "EXRL"} and not self._executes_storage(place)
+        executes = liberties.executes(self.path, place)
         following = machine.step(pc, executes=executes)
         following &= (1 << self.mode.bits) - 1  # of a register branched to, the machine keeps all 64 bits
-        self._poison(place)
-        self._correct(insn, before)
+        liberties.poison(machine, self.path, insn, self.value, self.rng)
+        if self.mode.narrow:
+            liberties.correct(machine, insn, before)
         after = self._now = machine.registers()
         event = Event(place, self._difference(before, after))
         event.stores += self._stored(pc)
         self.events.append(event)
         return following
-
-    def _correct(self, insn: Instruction, before: Mapping[str, int]) -> None:
-        """In the 31-bit mode this machine clears bits 0-31 of the register, which "remain unchanged" (LOAD ADDRESS)."""
-        if self.mode.narrow and insn.mnemonic in _LOADS_ADDRESS:
-            name = f"r{insn.fields['R1']}"
-            low = self.machine.registers()[name] & 0xFFFF_FFFF
-            self.machine.set_registers({name: before[name] & ~0xFFFF_FFFF | low})
 
     def _difference(self, before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, tuple[int, int]]:
         """The registers that changed, as far as the ABI knows them."""
@@ -161,27 +139,6 @@ class Replay:
             if after[name] != before[name]
         }
         return {name: (old, new) for name, (old, new) in pairs.items() if old != new}
-
-    def _poison(self, place: Place) -> None:
-        """ "Bits 64-127 of the vector register are unpredictable" after a floating-point load: here they change."""
-        insn = self.path.code.fetch(place)
-        if insn.spec.operands.startswith(("fR1", "xR1")) and insn.mnemonic not in _FLOATING_STORES:
-            number = insn.fields["R1"]
-            for one in (number, number + 2) if insn.spec.operands.startswith("x") else (number,):
-                term = self.path.state.vector[2 * one + 1]
-                machine_made = term.leaf is not None and term.leaf.origin is Origin.MACHINE
-                self.machine.set_registers(
-                    {f"v{one}.right": self.value(term) if machine_made else self.rng.getrandbits(64)}
-                )
-
-    def _executes_storage(self, place: Place) -> bool:
-        """Whether an execute's target is one that unicorn executes on the spot (MVC and its like)."""
-        following = [one for one in self.path.out_of_line if self.path.code.fetch(one).raw[0] & 0xF0 == 0xD0]
-        return (
-            bool(following)
-            and self.path.code.fetch(place).mnemonic in {"EX", "EXRL"}
-            and len(self.path.out_of_line) == len(following)
-        )
 
     def _elsewhere(self, pc: int) -> int:
         """Play the callees and thunks of other objects until control is back, or leaves for good."""
@@ -252,7 +209,7 @@ class Replay:
     def _return(self, made: CallMade) -> int:
         """Compare the machine at the call, do to it what the contract's callee does, and say where it goes on."""
         name = made.spec.name
-        self.compare(made.state, f"at the call of {name}")
+        self._compare(made.state, f"at the call of {name}")
         if len(self.path.state.loads) - len(self._loads) != len(made.state.loads):
             self.differences.append(f"the call of {name} comes too early or too late")
         after = made.state.copy()
@@ -286,36 +243,11 @@ class Replay:
                 event.stores.append((self.r15 + offset, 1, value))
                 self.effects += [(made.spec.name, unknown) for unknown in byte.leaves()]
 
-    # Comparison
+    # The end
 
-    def compare(self, state: State, where: str) -> None:
-        """Registers and stack, as the verifier knows them at this moment, with the machine."""
-        found, wanted = self.machine.registers(), terms(state)
-        self._observe(wanted, found)
-        for name, term in wanted.items():
-            number = self.value(term) & (PSW["system mask"][1] if name == "system mask" else ALL)
-            if number != found[name]:
-                self.differences.append(f"{name} {where} is {found[name]:#x}, not {number:#x}")
-        sp = state.sp
-        first, stack = (0 if sp is None else sp), state.stack.copy()
-        now = self.machine.read(self.r15 + first, _ABOVE - first)
-        for offset in sorted(offset for offset in stack.bytes if first <= offset < _ABOVE):
-            byte = stack.read(offset, 1, sp)
-            if not self._meaningless(byte) and self.value(byte) != now[offset - first]:
-                self.differences.append(f"the byte at old.r15{offset:+d} {where} is another one")
-
-    def _observe(self, wanted: Mapping[str, Term], found: Mapping[str, int]) -> None:
-        """What POP calls unpredictable is what this machine has there, from now on."""
-        values = self.value.values
-        assert isinstance(values, Values)
-        for name, term in wanted.items():
-            if term.leaf is not None and term.leaf.origin is Origin.MACHINE and term not in values:
-                values[term] = found[name]
-
-    def _meaningless(self, byte: Term) -> bool:
-        """Storage that nothing wrote and nothing read: the verifier says nothing of it."""
-        stale = any(one.leaf is not None and one.leaf.origin is Origin.STALE for one in byte.leaves())
-        return stale and byte.op == "extract" and byte.args[0].op == "leaf" and byte not in self._placed
+    def _compare(self, state: State, where: str) -> None:
+        comparison = Comparison(self.machine, self.value, self.r15, self._placed)
+        self.differences += comparison.differences(state, where)
 
     def _finish(self, end: int) -> None:
         wanted = self.value(self.path.state.pc)
@@ -324,7 +256,7 @@ class Replay:
         for what, left in (("load", self._loads), ("store", self._stores), ("call", self._calls)):
             if left:
                 self.differences.append(f"{len(left)} {what}s of the path did not happen")
-        self.compare(self.path.state, "at the exit")
+        self._compare(self.path.state, "at the exit")
 
     def named(self, address: int) -> str:
         """An address as people would name it; in 31-bit code perhaps with the bit for the addressing mode."""
@@ -345,7 +277,7 @@ class Replay:
 def _changed(old: Stack, new: Stack, sp: int) -> Iterable[int]:
     """Offsets at which two stacks may differ."""
     if new.escaped or old.escaped or old.caller != new.caller:
-        return range(sp, _ABOVE)
+        return range(sp, ABOVE)
     offsets = old.bytes.keys() | new.bytes.keys()
     return sorted(n for n in offsets if n >= sp and old.bytes.get(n) != new.bytes.get(n))
 

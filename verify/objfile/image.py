@@ -129,6 +129,14 @@ class Image:
                 return section.data[at : at + n]
         return b""
 
+    def constant_data(self, place: Place) -> bool:
+        """Whether a place is in a section that is neither written nor executed, such as .rodata."""
+        return any(
+            section.space == place.space and (self.relocatable or 0 <= place.offset - section.start < len(section.data))
+            for section in self.sections
+            if section.allocated and not section.writable and not section.executable
+        )
+
     def holes_in(self, place: Place, length: int) -> tuple[Hole, ...]:
         """The relocations whose fields overlap these bytes."""
         holes, offsets = self._holes_by_space.get(place.space, ((), ()))

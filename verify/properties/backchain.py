@@ -37,7 +37,7 @@ def _follow(run: Run, path: Path, made: CallMade) -> Iterator[Obligation]:
                     raise Undefined(f"{slot} is {above}, which is not a frame above it")
                 kept = f"the return address in frame {hop + 1} at the call of {name}"
                 found = moment.memory(plus(above, return_at), old=False)
-                wanted = unwind[hop].term(moment)
+                wanted = moment.first(unwind[hop])
                 yield equation(f"{kept} is {unwind[hop].text}", kept, found, wanted, path, made.at)
         except Undefined as problem:
             yield impossible(f"{slot} can be followed", slot, path, made.at, str(problem))

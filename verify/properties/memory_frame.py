@@ -13,7 +13,8 @@ def obligations(run: Run) -> Iterator[Obligation]:
     """Every store that is not to the stack must be to what the contract names; then the contract's own claims."""
     for path in run.exits():
         allowed = {path.code.symbol(name): run.contract.variables[name] for name in run.contract.writes or ()}
-        allowed |= {expr.term(run.at_exit(path)): size for expr, size in run.contract.stores}
+        moment = run.at_exit(path)
+        allowed |= {address: size for expr, size in run.contract.stores for address in moment.readings(expr)}
         yield anchor(path, "no other storage is written")
         for store in path.state.stores:
             if store.offset is None and not _inside(store, allowed):

@@ -18,6 +18,7 @@ from verify.semantics.decode import Instruction, decode, instruction_length
 
 _LONGEST = 6
 _LITERAL = 4  # bytes of an address in 31-bit code
+_FAR = 1 << 28  # bytes that no object has
 _READS_GOT = frozenset({"LARL", "LGRL"})  # the address of the entry, and its contents
 
 
@@ -277,10 +278,24 @@ class Code:
         if not holes:
             self.literals[place] = const(int.from_bytes(raw, "big"), 8 * size)
         elif size == _LITERAL and [(hole.place, hole.row.name) for hole in holes] == [(place, "R_390_32")]:
-            self.literals[place] = zero_extend(self._denoted(holes[0].target), 8 * size)
+            word = self._word(holes[0].target)
+            if word is None:
+                return None
+            self.literals[place] = word
         else:
             return None
         return self.literals[place]
+
+    def _word(self, target: Target) -> Term | None:
+        """The word that the linker makes of S + A: an address where A keeps with its object, else nobody knows.
+
+        Code that goes on by BSM adds 0x80000000 to an address, for bit 32, which is none of the address.
+        """
+        if target.place is None and target.external is None:
+            return const((target.absolute or 0) + target.addend, 8 * _LITERAL)
+        far = target.addend if target.place is None else target.place.offset
+        near = -_FAR < far < _FAR if self.image.relocatable else 0 <= far < 1 << self.mode.bits
+        return zero_extend(self._denoted(target), 8 * _LITERAL) if near else None
 
     def _patched(self, place: Place, size: int) -> bool:
         """Whether one of these bytes is written at run time, or may be."""

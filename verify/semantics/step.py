@@ -35,6 +35,7 @@ class Step:
     chapter 7, "EXECUTE RELATIVE LONG"). `leaves` is the new instruction address when the PSW is loaded; `targets` are
     the places that were executed out of line. `length` is the L field where an execute instruction takes it from a
     register that is not a constant (8 bits; the field itself then holds the highest value that it can have).
+    `lowcore` are the addresses of what was executed in the lowcore, as the contract says that it is there.
     `supervisor` is the interruption code of a SUPERVISOR CALL, whose effect is the environment's.
     """
 
@@ -47,6 +48,7 @@ class Step:
     jumps: list[Jump] = dataclass_field(default_factory=list)
     leaves: Term | None = None
     targets: list[Place] = dataclass_field(default_factory=list)
+    lowcore: list[int] = dataclass_field(default_factory=list)
     length: Term | None = None
     supervisor: int | None = None
 

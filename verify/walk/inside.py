@@ -39,6 +39,7 @@ def step(ground: Ground, walk: Walk, place: Place, waiting: list[Walk]) -> bool:
         raise Unsupported(text if label in text else f"{text}, at {label}") from problem
     check_stack(ground, walk)
     walk.out_of_line += doing.targets
+    walk.trusted += (_of_lowcore(ground, address) for address in doing.lowcore)
     for link in state.links - walk.linked_at.keys():
         walk.linked_at[link] = place
     for store in state.stores[stored:]:
@@ -52,6 +53,12 @@ def step(ground: Ground, walk: Walk, place: Place, waiting: list[Walk]) -> bool:
         return True
     _branch(ground, walk, doing.jumps, doing.next, again, waiting)
     return False
+
+
+def _of_lowcore(ground: Ground, address: int) -> str:
+    """What the contract says of code in the lowcore that was executed: an assumption."""
+    names = {ground.contract.offset(f"lowcore.{name}")[0]: name for name in ground.contract.lowcore}
+    return f"the lowcore holds the code {ground.code.lowcore[address].hex()} at {names[address]}"
 
 
 def _branch(ground: Ground, walk: Walk, jumps: list[Jump], following: Term, again: bool, waiting: list[Walk]) -> None:

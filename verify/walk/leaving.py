@@ -32,6 +32,7 @@ def leave(ground: Ground, walk: Walk, place: Place | None) -> bool:
         _check_function(ground, walk, state.pc)
     pending = back in state.links
     if not pending and (spec is None or spec.to is None or ground.code.place(back) is None):
+        _check_table(ground, walk, known(place))
         return False
     spec = spec or _next_in_line(ground, walk)
     if spec is None:
@@ -50,6 +51,28 @@ def _check_executable(ground: Ground, target: Term, place: Place | None) -> None
     name = symbol.name.removeprefix("&")
     if name in ground.code.image.data_symbols or symbol.note.startswith(GOT_SLOT):
         raise Unsupported(f"control goes to {name}, which is data, at {ground.code.image.label(known(place))}")
+
+
+def _check_table(ground: Ground, walk: Walk, place: Place) -> None:
+    """A target that a table in the image's read-only data chooses (a compiler's jump table, say) is not followed.
+
+    What such data holds is not known here, so neither is it known that control goes astray.
+    """
+    unknown = set(walk.state.pc.leaves())
+    for load in walk.state.loads:
+        table = _table(ground, load.address) if unknown.intersection(load.value.leaves()) else None
+        if table is not None:
+            image = ground.code.image
+            raise Unsupported(f"control goes where the table at {image.label(table)} says, at {image.label(place)}: "
+                              "what its entries hold is not followed")  # fmt: skip
+
+
+def _table(ground: Ground, address: Term) -> Place | None:
+    """Where the read-only data of this image is in which an address lies, whatever the index; None for another one."""
+    base, offset = split(address)
+    parts = base.leaves() if base is not None else ()
+    places = (first.plus(offset) for part in parts if (first := ground.code.place(part)) is not None)
+    return next((place for place in places if ground.code.image.constant_data(place)), None)
 
 
 def _check_function(ground: Ground, walk: Walk, target: Term) -> None:
@@ -86,12 +109,23 @@ def _callee(ground: Ground, walk: Walk, target: Term) -> Call | None:
     """The declared call that this target is, if any."""
     made = {call.spec.name for call in walk.calls}
     names = ground.code.names(target)
+    _check_names(ground, target, names)
     for spec in ground.contract.calls:
         if spec.is_any or any(fnmatchcase(name, pattern) for name in names for pattern in spec.named):
             return spec
         if spec.to is not None and spec.name not in made and _is_target(ground, walk, spec, target):
             return spec
     return None
+
+
+def _check_names(ground: Ground, target: Term, names: tuple[str, ...]) -> None:
+    """An address with several names is one function, of which the contract does not say two things."""
+    known = [
+        next((spec.name for spec in ground.contract.calls if any(fnmatchcase(name, one) for one in spec.named)), None)
+        for name in names
+    ]
+    if len(set(known) - {None}) > 1:
+        raise Unsupported(f"{target} is {' and '.join(names)} at once, which the contract tells apart")
 
 
 def _is_target(ground: Ground, walk: Walk, spec: Call, target: Term) -> bool:
@@ -126,12 +160,23 @@ def _call(ground: Ground, walk: Walk, spec: Call, place: Place, back: Term) -> N
     left = {**walk.history.left, **effect.left}
     counts = {**walk.history.counts, spec.name: walk.history.counts.get(spec.name, 0) + 1}
     walk.history = replace(walk.history, results=results, struct=struct, fields=fields, left=left, counts=counts)
-    state.conditions += [ground.moment(walk).holds(promise) for promise in spec.ensures]
+    state.conditions += _promised(ground, walk, spec)
     made = walk.calls[-1]
     walk.calls[-1] = replace(made, promised=tuple(state.conditions[len(made.state.conditions) :]))
     state.pc = back
     if ground.code.mode.r15 in back.leaves() or ground.code.place(back) is None:
         raise Undecided(f"the call of {spec.name} does not return to this object")
+
+
+def _promised(ground: Ground, walk: Walk, spec: Call) -> list[Term]:
+    """What the contract lets one assume of a callee that has returned. What was read before it tells nothing of it."""
+    state = walk.state.copy()
+    state.loads, state.stores = [], []
+    moment = replace(ground.moment(walk), state=state)
+    try:
+        return [moment.may_hold(promise) for promise in spec.ensures]
+    except Undefined as problem:
+        raise Undecided(f"what is assumed of {spec.name} when it returns has no meaning here: {problem}") from problem
 
 
 def _struct(ground: Ground, walk: Walk, spec: Call) -> Term | None:

@@ -53,6 +53,7 @@ def _in_lowcore(step: Step, address: Term) -> Instruction:
     target = decode(raw)
     if target is None or target.length != len(raw) or target.format.relative is not None:
         raise Unsupported(f"the code {raw.hex()} in the lowcore at {address.value:#x} cannot be executed from afar")
+    step.lowcore.append(address.value)
     return target
 
 
