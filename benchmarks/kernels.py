@@ -6,8 +6,8 @@ The packages are those of kernels.tsv, by name, version and hash. They come from
 knows (or --mirror), and stay under $VERIFY_CACHE, or the user's cache: 1.5 GB packed, 1.3 GB unpacked. A version that
 no archive has any more is named, and the exit code is 1 then.
 
-One line a routine: contract, verdicts, seconds. A build without expolines has no thunk, and nothing is said about them
-there. At the end stand the share of what was not decided, and what a user waits for one routine of an image.
+One line a routine: contract, verdicts, seconds. Routines that have a contract of other kernels only are named, and not
+proved. At the end stand the share of what was not decided, and what a user waits for one routine of an image.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ TABLE = Path(__file__).with_suffix(".tsv")
 sys.path.insert(0, str(ROOT))
 
 from verify import library, pipeline  # noqa: E402
-from verify.contracts import selection  # noqa: E402
+from verify.contracts import kernels, selection  # noqa: E402
 from verify.errors import VerifyError  # noqa: E402
 from verify.objfile.elf import load  # noqa: E402
 from verify.objfile.image import Image  # noqa: E402
@@ -46,7 +46,6 @@ UNPACKED = 600 << 20  # bytes that an image and its modules take
 TIMEOUT = 30.0  # seconds for one routine
 BARE = "import cle, pyvex, z3"
 OPEN = (Verdict.UNKNOWN, Verdict.UNSUPPORTED)
-THUNK = "__s390_indirect_jump_r"
 
 
 @dataclass(frozen=True)
@@ -202,11 +201,14 @@ def counted(verdicts: Counter[Verdict]) -> str:
     return ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in Verdict if verdicts[verdict])
 
 
-def known(image: Image) -> list[str]:
-    """The routines of an image for which there is a contract, of this kernel or of another one."""
-    dated = selection.dated(library.library("models"))
-    names = [symbol.name for symbol in image.symbols if symbol.place is not None and image.code(symbol.place, 1)]
-    return sorted({name for name in names if any(one.covers((name,)) for one in dated)})
+def known(image: Image, number: str) -> tuple[list[str], list[str]]:
+    """The routines of an image for which there is a contract of its kernel, and those of other kernels only."""
+    dated, kernel = selection.dated(library.library("models")), kernels.version(number)
+    names = {symbol.name for symbol in image.symbols if symbol.place is not None and image.code(symbol.place, 1)}
+    own = {one for one in dated if one.kernels.fit(kernel) is not kernels.Fit.NO}
+    found = {name for name in names if any(one.covers((name,)) for one in own)}
+    others = {name for name in names - found if any(one.covers((name,)) for one in dated)}
+    return sorted(found), sorted(others)
 
 
 def proved(label: str, path: Path, options: pipeline.Options) -> Row:
@@ -227,14 +229,15 @@ def kernel(release: str, number: str, image: Path, modules: Sequence[Path], func
     """The trampolines of one kernel and of its modules, and `functions` plain functions of each module."""
     for path in (image, *modules):
         loaded, label = load(path), release if path == image else path.name
-        spared = () if any(symbol.name.startswith(THUNK) for symbol in loaded.symbols) else ("expoline",)
-        names = known(loaded)
+        names, others = known(loaded, number)
+        if others:
+            print(f"{label}: for {', '.join(others)} there are contracts of other kernels only")
         for name in names:
-            options = pipeline.Options(symbol=name, kernel=number, dwarf=image, ignore=spared)
+            options = pipeline.Options(symbol=name, kernel=number, dwarf=image)
             yield proved(label, path, options)
         plain = [symbol.name for symbol in loaded.routines() if symbol.name not in names] if path != image else []
         for name in plain[:functions]:
-            yield proved(label, path, pipeline.Options(symbol=name, dwarf=image, ignore=spared))
+            yield proved(label, path, pipeline.Options(symbol=name, dwarf=image))
 
 
 def version(package: Package) -> str:

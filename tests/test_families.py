@@ -304,7 +304,7 @@ def test_a_statement_that_can_be_read_in_too_many_ways_is_unknown(tmp_path: Path
 
 
 def test_each_region_is_worked_out_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each store asks for the regions, and each base that is read for those before it: anew, 156 times here."""
+    """Each store asks for the regions, and each base that is read for those before it: anew, 3,000 times here."""
     count = 0
     memory = Moment.memory
 
@@ -326,7 +326,7 @@ return-value = ["r2 == mem[frame + stack_frame.gprs[0]]"]
 """
     )
     proved(tmp_path, text, "lg %r4, 3000(%r3); stg %r6, 80(%r4); " * 8 + "lg %r2, 72(%r4); br %r14")
-    assert 0 < count < 60
+    assert 0 < count < 500
 
 
 BEHIND = (

@@ -11,7 +11,7 @@ from tests.command import ROOT, verify
 from verify import pipeline
 from verify.objfile.banner import kernel_of
 from verify.objfile.elf import load
-from verify.verdict import Verdict
+from verify.verdict import Exit, Verdict
 
 TRAMPOLINES = ROOT / "trampolines"
 STUB = (
@@ -80,6 +80,24 @@ def test_where_several_contracts_are_left_they_are_listed() -> None:
         "linux-4.0/ftrace_caller-mcount (4.0",
     ):
         assert line in done.out
+
+
+def test_the_other_routines_of_the_file_are_proved() -> None:
+    """What is not clear of one routine is an error of that one: bad usage, for which the exit code stands."""
+    path = TRAMPOLINES / "ftrace-5.7-mcount.o"
+    options = pipeline.Options(kernel="5.10")
+    report = pipeline.prove_file(path, options)
+    (refused,) = report.troubles
+    assert (refused.verdict, refused.routine) == (Verdict.ERROR, None)
+    assert "ftrace_regs_caller of Linux 5.10 may be held to any of these" in refused.message
+    assert "linux-5.7/ftrace_caller-mcount" in refused.message
+    (thunk,) = report.routines
+    assert thunk.routine == "__s390_indirect_jump_r1"
+    assert {one.verdict for one in thunk.findings} == {Verdict.PROVED}
+    whole = pipeline.prove([path, TRAMPOLINES / "expoline.o"], options)
+    assert whole.exit_code() is Exit.BAD_INPUT
+    assert whole.files[0] == report
+    assert len(whole.files[1].routines) == 15
 
 
 def test_one_of_them_is_chosen_and_the_rest_of_the_file_by_the_kernel() -> None:

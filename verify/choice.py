@@ -36,20 +36,37 @@ class Choice:
     ignore: tuple[str, ...] = ()
 
 
-def choose(image: Image, options: Options) -> list[Choice]:
-    """The routines to prove. Raises InputError when there are none, or when the choice is not clear."""
+Refused = dict[str, InputError]
+"""Routines whose contract is not clear, by name, and why."""
+
+
+def choose(image: Image, options: Options, refused: Refused | None = None) -> list[Choice]:
+    """The routines to prove; those whose contract is not clear go to `refused`.
+
+    Raises InputError where there is no routine, and, without `refused`, where a contract is not clear.
+    """
+    chosen = []
+    for symbol in _held(image, options):
+        try:
+            chosen.append(_fitting(image, _choice(image, symbol, options)))
+        except InputError as problem:
+            if refused is None:
+                raise
+            refused[symbol.name] = problem
+    return chosen
+
+
+def _held(image: Image, options: Options) -> list[Symbol]:
+    """The routines that a contract is wanted for. Raises InputError."""
     if options.symbol is not None:  # of a kernel with a hundred thousand symbols, say
-        chosen = image.symbol(options.symbol)
-        return [_fitting(image, _choice(image, chosen, options))]
+        return [image.symbol(options.symbol)]
     routines = image.routines()
     if not routines:
         raise InputError(image.path, "defines no routine (no function symbol in an executable section)")
     if options.contract is not None and options.kernel is None:
-        held = _for_contract(image, routines, options.contract)
-        return [_fitting(image, _choice(image, symbol, options)) for symbol in held]
+        return _for_contract(image, routines, options.contract)
     inner = _inner_labels(image, routines)
-    held = [symbol for symbol in routines if set(_names(image, symbol)) - inner]
-    return [_fitting(image, _choice(image, symbol, options)) for symbol in held]
+    return [symbol for symbol in routines if set(_names(image, symbol)) - inner]
 
 
 def _fitting(image: Image, choice: Choice) -> Choice:

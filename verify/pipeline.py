@@ -13,7 +13,7 @@ from itertools import count, islice
 from pathlib import Path
 
 from verify import library, routine
-from verify.choice import Choice, choose, contract_symbols
+from verify.choice import Choice, Refused, choose, contract_symbols
 from verify.contracts.load import load_contract
 from verify.errors import InputError, UsageError
 from verify.objfile import raw
@@ -29,11 +29,12 @@ from verify.versions import versions
 
 @dataclass(frozen=True)
 class Subject:
-    """An input that could be read, and the routines of it to prove."""
+    """An input that could be read, the routines of it to prove, and what is wrong with the choice of others."""
 
     path: Path
     image: Image
     choices: tuple[Choice, ...]
+    troubles: tuple[Finding, ...] = ()
 
 
 def prove(
@@ -68,7 +69,7 @@ def prove(
         left[id(subject)] -= 1
         if not left[id(subject)]:
             whole = tuple(reports[one] for one in sorted(reports) if tasks[one][0] is subject)
-            seen.whole(FileReport(str(subject.path), whole))
+            seen.whole(FileReport(str(subject.path), whole, subject.troubles))
 
     seen.expect(len(tasks))
     with suppress(KeyboardInterrupt):
@@ -84,7 +85,7 @@ def _files(inputs: Iterable[Subject | FileReport], reports: Mapping[int, Routine
             yield one
         else:
             mine = islice(tasks, len(one.choices))
-            yield FileReport(str(one.path), tuple(reports[task] for task in mine if task in reports))
+            yield FileReport(str(one.path), tuple(reports[task] for task in mine if task in reports), one.troubles)
 
 
 def prove_file(path: Path, options: Options) -> FileReport:
@@ -92,14 +93,17 @@ def prove_file(path: Path, options: Options) -> FileReport:
     subject = _open(path, options)
     if isinstance(subject, FileReport):
         return subject
-    return FileReport(str(path), tuple(prove_routine(subject, choice, options) for choice in subject.choices))
+    proved = tuple(prove_routine(subject, choice, options) for choice in subject.choices)
+    return FileReport(str(path), proved, subject.troubles)
 
 
 def _open(path: Path, options: Options) -> Subject | FileReport:
     """What there is to prove; for an unusable input the report that says so."""
     try:
         image = opened(path, options)
-        return Subject(path, image, tuple(choose(image, options)))
+        refused: Refused = {}
+        choices = tuple(choose(image, options, refused))
+        return Subject(path, image, choices, tuple(_trouble(path, one) for one in refused.values()))
     except InputError as problem:
         return FileReport(str(path), troubles=(_trouble(path, problem),))
 
@@ -124,6 +128,7 @@ def _told(subject: Subject, choice: Choice, outcome: RoutineReport | workers.Los
 
 
 def _trouble(path: Path, problem: InputError) -> Finding:
+    """Bad input or bad usage; an error with a routine of its own would be a crash in there."""
     return Finding(str(path), None, None, None, Verdict.ERROR, str(problem))
 
 

@@ -118,7 +118,7 @@ def test_each_call_has_its_own_stub(tmp_path: Path) -> None:
 
 
 def test_what_user_mode_refuses_is_said(tmp_path: Path) -> None:
-    with pytest.raises(Unplaced, match=r"user mode has no stosm, which the path executes at ftrace_regs_caller\+0x56"):
+    with pytest.raises(Unplaced, match=r"user mode has no stosm, which the path executes at ftrace_regs_caller\+0x4a"):
         case(BROKEN / "psw-mask-ipm.o", tmp_path)
 
 

@@ -12,8 +12,10 @@ import pytest
 from tests.command import ROOT, verify
 from tests.mutation import mutants
 from tests.mutation.machine import ObjectFile
+from tests.report import fixtures
 from tests.soundness.test_wrong_proofs import USER, findings
 from verify import pipeline
+from verify.report import formats
 from verify.report.report import Finding
 from verify.semantics.decode import instruction_length
 from verify.verdict import Verdict
@@ -153,7 +155,8 @@ def test_explain_tells_every_step(tmp_path: Path) -> None:
         ("", "is not JSON"),
         ("{}", "is no report of schema 2"),
         ('{"schema": 2}', "wrong or missing"),
-        ('{"schema": 2, "findings": []}', "nothing failed"),
+        ('{"schema": 2, "findings": []}', "wrong or missing"),
+        (formats.renderer("json")(fixtures.PROVED), "nothing failed"),
     ],
 )
 def test_explain_refuses_what_is_no_report(tmp_path: Path, content: str | None, sentence: str) -> None:

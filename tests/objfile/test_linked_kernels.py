@@ -1,4 +1,4 @@
-"""What real kernel images have and objects do not: replacements at odd addresses."""
+"""What real kernel images have and small objects do not: replacements at odd addresses, tables of a C compiler."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import pytest
 
 from tests import elf
 from tests.elf import Sec, Sym
+from verify import pipeline
 from verify.objfile.elf import load
 from verify.objfile.image import LINKED_SPACE, Place
+from verify.verdict import Verdict
 
 TEXT, ENTRIES, REPLACEMENTS = 0x10000, 0x20000, 0x30001
 NOP = bytes.fromhex("47000000")
@@ -45,3 +47,31 @@ def test_a_replacement_at_an_odd_address_is_only_data(size: int, tail: bytes, tm
     (entry,) = found.entries
     assert (entry.place, entry.raw) == (Place(LINKED_SPACE, TEXT), LPP)
     assert "40" in entry.feature
+
+
+# larl %r4,TABLE; sllg %r1,%r2,3; lg %r1,0(%r1,%r4); b 0(%r1,%r4): as GCC compiles a switch.
+SWITCH = bytes.fromhex("c04000008000 eb120003000d e31140000004 47f14000")
+ALLOC, WRITE = 2, 1
+
+
+@pytest.mark.parametrize(
+    ("section", "flags", "verdict"),
+    [
+        (".rodata", ALLOC, Verdict.UNSUPPORTED),
+        (".rodata", ALLOC | WRITE, Verdict.UNSUPPORTED),  # as in vmlinux, for what becomes read-only later
+        (".data", ALLOC | WRITE, Verdict.REFUTED),  # what anybody may have written, and control goes there
+    ],
+)
+def test_a_jump_through_a_table_of_read_only_data_does_not_go_astray(
+    section: str, flags: int, verdict: Verdict, tmp_path: Path
+) -> None:
+    path = tmp_path / "vmlinux"
+    table = Sec(section, bytes(64), flags, address=TEXT + 0x10000)
+    text = Sec(".text", SWITCH + elf.RETURN, address=TEXT)
+    path.write_bytes(elf.build([text, table], [Sym("f", 1, TEXT, elf.FUNC)], elf.EXECUTABLE))
+    options = pipeline.Options(symbol="f", contract="abi/s390x-linux-kernel", select=("psw-redirect",))
+    (found,) = pipeline.prove_file(path, options).findings()
+    assert found.verdict is verdict, found.message
+    if verdict is Verdict.UNSUPPORTED:
+        where = "control goes where the table at 0x20000 says, at f+0x12: what its entries hold is not followed"
+        assert found.message == where

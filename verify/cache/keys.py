@@ -22,7 +22,7 @@ from verify.contracts.expr import Expr
 _SUFFIXES = (".py", ".tsv", ".toml")
 # What reads, walks, proves and replays; what tells, and what runs it, has no part in a verdict.
 _DECIDING = ("objfile", "machine", "semantics", "contracts", "walk", "properties", "prove", "explain", "patching",
-             "sitestates", "routine", "telling", "pipeline")  # fmt: skip
+             "sitestates", "routine", "telling", "pipeline", "choice", "options", "structs")  # fmt: skip
 _RESTS_ON = ("pyvex", "cle", "archinfo", "z3-solver", "pyelftools", "unicorn")
 
 

@@ -9,18 +9,15 @@ wrote, unpredictable machine state, and addresses of the image that no global sy
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from hashlib import sha256
 
+from verify.equiv.sides import ROUTINE, Side
 from verify.machine.rewrite import rebuild
 from verify.machine.state import Load, Store
 from verify.machine.storage import CELL
 from verify.machine.term import TRUE, Origin, Term, const, leaf, plus, split
-from verify.objfile.image import Image, Place, Section, Symbol
+from verify.objfile.image import Place
 from verify.semantics.code import Code
 from verify.walk.path import CallMade, Path
 
@@ -29,8 +26,6 @@ _SHARED = frozenset({Origin.ENTRY, Origin.STORAGE, Origin.SYMBOL})
 _ANSWERS = frozenset({Origin.RESULT, Origin.FIELD, Origin.CLOBBERED})
 _MEANT = frozenset({Origin.LOAD, Origin.CODE, Origin.MACHINE, Origin.RESULT})
 _CALLER = "caller.mem["
-ROUTINE = "the routine"
-"""What either routine is called under common names."""
 
 
 @dataclass
@@ -42,69 +37,6 @@ class Interned:
     def __call__(self, term: Term) -> int:
         """The number of a term."""
         return self.known.setdefault(term, len(self.known))
-
-
-@dataclass(frozen=True)
-class Side:
-    """One of the two routines. `mark` goes into the names that are its own; `alone`: the other is of another image.
-
-    `record`: the contract speaks of data at a distance from the routine, which is then the same record on both sides.
-    """
-
-    mark: str
-    image: Image
-    symbol: Symbol
-    alone: bool
-    record: bool = False
-
-    def global_name(self, place: Place) -> tuple[str, int] | None:
-        """The global symbol that covers a place, and the distance from its beginning."""
-        starts, symbols = self._globals.get(place.space, ([], []))
-        at = bisect_left(starts, place.offset + 1) - 1
-        if at < 0 or place.offset - starts[at] >= max(1, symbols[at].size):
-            return None
-        return symbols[at].name, place.offset - starts[at]
-
-    def placed(self, symbol: Term) -> Place | None:
-        """Where a global symbol, by its common name, stands in this image."""
-        name = str(symbol).removeprefix("&")
-        if symbol.leaf is None or symbol.leaf.origin is not Origin.SYMBOL:
-            return None
-        if name == ROUTINE:
-            return self.symbol.place
-        return next((one.place for one in self.image.symbols if one.name == name and one.binding != "local"), None)
-
-    def section(self, place: Place) -> Section | None:
-        """The section of a place, if there is one with contents."""
-        for one in self.image.sections:
-            if one.space == place.space and one.allocated and 0 <= place.offset - one.start < len(one.data):
-                return one
-        return None
-
-    def blank(self, place: Place, size: int) -> bool:
-        """Whether the object says nothing about these bytes, which are filled in when the code is used."""
-        section = self.section(place)
-        if section is None or self.image.holes_in(place, size):
-            return section is None
-        at = place.offset - section.start
-        return not any(section.data[at : at + size])
-
-    def contents(self, place: Place, distance: int) -> str | None:
-        """A digest of what the global symbol at a distance before a place holds; None where a linker has a say."""
-        section, start = self.section(place), place.plus(-distance)
-        size = next(one.size for one in self.image.symbols if one.place == start and one.binding != "local")
-        if section is None or not size or self.image.holes_in(start, size):
-            return None
-        at = start.offset - section.start
-        return sha256(section.data[at : at + size]).hexdigest()[:16]
-
-    @cached_property
-    def _globals(self) -> Mapping[int, tuple[list[int], list[Symbol]]]:
-        found: dict[int, dict[int, Symbol]] = {}
-        for symbol in sorted(self.image.symbols, key=lambda one: one.name):
-            if symbol.place is not None and symbol.name and symbol.binding != "local":
-                found.setdefault(symbol.place.space, {}).setdefault(symbol.place.offset, symbol)
-        return {space: (sorted(table), [table[at] for at in sorted(table)]) for space, table in found.items()}
 
 
 def outside(stores: list[Store]) -> list[Store]:

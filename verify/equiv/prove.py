@@ -9,7 +9,8 @@ from verify import routine, telling
 from verify.contracts.schema import Contract
 from verify.equiv import pairs
 from verify.equiv.compare import Track
-from verify.equiv.names import Interned, Names, Side
+from verify.equiv.names import Interned, Names
+from verify.equiv.sides import Side
 from verify.equiv.view import Viewer, speaks_of_its_place
 from verify.errors import Undecided, Unsupported
 from verify.machine.term import Term

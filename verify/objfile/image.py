@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # pragma: no cover
 
 LINKED_SPACE = 0
 _DATA = frozenset({"object", "common", "tls"})
+_CONSTANT = (".rodata", ".data.rel.ro")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -130,11 +131,15 @@ class Image:
         return b""
 
     def constant_data(self, place: Place) -> bool:
-        """Whether a place is in a section that is neither written nor executed, such as .rodata."""
+        """Whether a place is in a section that is neither executed nor written, such as .rodata.
+
+        A linker script may have put into .rodata what is written before it becomes read-only, as that of vmlinux does.
+        """
+        held = (section for section in self.sections if section.allocated and not section.executable)
         return any(
             section.space == place.space and (self.relocatable or 0 <= place.offset - section.start < len(section.data))
-            for section in self.sections
-            if section.allocated and not section.writable and not section.executable
+            for section in held
+            if not section.writable or section.name.startswith(_CONSTANT)
         )
 
     def holes_in(self, place: Place, length: int) -> tuple[Hole, ...]:
@@ -155,6 +160,13 @@ class Image:
         from verify.objfile import alternatives  # which knows what an image is
 
         return alternatives.read(self)
+
+    @cached_property
+    def jump_labels(self) -> frozenset[Place]:
+        """Where branches stand that the kernel turns on and off, read when somebody asks. Raises Unsupported."""
+        from verify.objfile import labels  # which knows what an image is
+
+        return labels.read(self)
 
     # Names
 

@@ -191,6 +191,8 @@ class Code:
             raise Unsupported(f"no instruction is known for {raw.hex()} at {where}")
         if not self.settled and self.image.alternatives.lists(place, insn.length):
             raise Unsupported(f"{insn.mnemonic.lower()} at {where} may be replaced at boot (.altinstructions)")
+        if insn.mnemonic == "BRCL" and place in self.image.jump_labels:
+            raise Unsupported(f"brcl at {where} is turned on and off at run time (__jump_table)")
         self._refuse_foreign_holes(place, insn)
         return insn
 

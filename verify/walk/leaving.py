@@ -63,7 +63,8 @@ def _check_table(ground: Ground, walk: Walk, place: Place) -> None:
         table = _table(ground, load.address) if unknown.intersection(load.value.leaves()) else None
         if table is not None:
             image = ground.code.image
-            raise Unsupported(f"control goes where the table at {image.label(table)} says, at {image.label(place)}: "
+            where = image.label(table) if image.relocatable else hex(table.offset)
+            raise Unsupported(f"control goes where the table at {where} says, at {image.label(place)}: "
                               "what its entries hold is not followed")  # fmt: skip
 
 
