@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import elf
+from tests import assembler, elf
 from tests.elf import Sec, Sym
 from verify import pipeline
 from verify.objfile.elf import load
@@ -47,6 +47,26 @@ def test_a_replacement_at_an_odd_address_is_only_data(size: int, tail: bytes, tm
     (entry,) = found.entries
     assert (entry.place, entry.raw) == (Place(LINKED_SPACE, TEXT), LPP)
     assert "40" in entry.feature
+
+
+@pytest.mark.parametrize(
+    ("callee", "verdicts"),
+    [("__stack_chk_fail", {Verdict.UNSUPPORTED}), ("other", {Verdict.UNCONFIRMED, Verdict.PROVED})],
+)
+def test_behind_a_call_that_does_not_return_is_another_function(
+    callee: str, verdicts: set[Verdict], tmp_path: Path
+) -> None:
+    """GCC ends a function with it: what follows, here a change of r6, is not what happens when it is called."""
+    text = f"\t.globl f\nf:\taghi %r15,-160\n\tbrasl %r14,{callee}\ng:\tlghi %r6,0\n\taghi %r15,160\n\tbr %r14\n"
+    source = tmp_path / "f.s"
+    source.write_text(text + "\t.type f,@function\n", encoding="utf-8")
+    built = assembler.available()[0].assemble(source, tmp_path / "f.o")
+    options = pipeline.Options(symbol="f", contract="abi/s390x-linux-kernel", select=("callee-saved",), replay=False)
+    found = list(pipeline.prove_file(built, options).findings())
+    assert {one.verdict for one in found} <= verdicts
+    if callee != "other":
+        words = "calls __stack_chk_fail, which does not return: nothing is claimed of a path that ends so"
+        assert [one.message for one in found] == [words]
 
 
 # larl %r4,TABLE; sllg %r1,%r2,3; lg %r1,0(%r1,%r4); b 0(%r1,%r4): as GCC compiles a switch.

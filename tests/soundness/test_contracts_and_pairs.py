@@ -8,6 +8,7 @@ import pytest
 
 from tests import assembler
 from verify import equivalence, pipeline
+from verify.errors import ContractError
 from verify.verdict import Verdict
 
 USER, USER_31 = "abi/s390x-elf", "abi/s390-elf"
@@ -59,9 +60,9 @@ CLAIMS = {
     "a word that the routine read, and wrote over in part": (
         HELD, "lg %r3,0(%r2)\n sth %r0,2(%r2)\n br %r14", "return-value", HELD, "lg %r3,0(%r2)\n br %r14",
     ),
-    "a word that the routine read, and perhaps wrote over through another pointer": (
-        HELD, "lg %r3,0(%r2)\n stg %r0,0(%r4)\n br %r14", "return-value",
-        HELD, "lg %r3,0(%r2)\n stg %r0,8(%r2)\n br %r14",
+    "a word that the routine read, and wrote over on one condition": (
+        HELD, "lg %r3,0(%r2)\n ltgr %r4,%r4\n stoce %r0,4(%r2)\n br %r14", "return-value",
+        HELD, "lg %r3,0(%r2)\n ltgr %r4,%r4\n stoce %r0,8(%r2)\n br %r14",
     ),
     "what comes after a callee of which nothing can be true": (
         EARLY.format("helper.result == 1 and helper.result == 2"), AFTER.format("lghi %r1,0\n stg %r1,208(%r15)\n"),
@@ -117,6 +118,12 @@ def test_its_sound_twin_is(name: str, tmp_path: Path) -> None:
     *_, contract, body = CLAIMS[name]
     assert verdicts(tmp_path, contract, body) <= {Verdict.PROVED, Verdict.VACUOUS}
     assert Verdict.PROVED in verdicts(tmp_path, contract, body)
+
+
+@pytest.mark.parametrize("wrong", ["symbols = true", 'symbols = "f"', "[variables]\nv = [1]"])
+def test_a_value_of_another_kind_is_a_mistake_with_its_line(wrong: str, tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="own.toml:"):
+        verdicts(tmp_path, f"{wrong}\n", "br %r14")
 
 
 # Pairs ----------------------------------------------------------------------------------------------------------------

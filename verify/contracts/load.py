@@ -47,14 +47,14 @@ def contract_names(root: Path) -> list[str]:
 
 
 def inherited(root: Path, name: str, key: str) -> tuple[str, ...]:
-    """A list of a contract, its own or that of what it extends, without loading it whole."""
+    """A list of a contract, its own or that of what it extends, without loading it whole. Raises ContractError."""
     seen: set[str] = set()
     while name not in seen and _file(root, name).is_file():
         seen.add(name)
-        table = read(_file(root, name)).table
-        if key in table:
-            return tuple(map(str, table[key]))
-        name = str(table.get("extends", name))
+        source = read(_file(root, name))
+        if key in source.table:
+            return source.strings(key)
+        name = str(source.table.get("extends", name))
     return ()
 
 
@@ -76,6 +76,8 @@ def load_contract(
     sources, table = resolve(root, name)
     if table.get("abstract"):
         raise sources[0].error(f"{name!r} is a base for other contracts, not one to apply", "abstract")
+    for source in sources:
+        source.strings("symbols")
     numbers = symbol_numbers(table.get("symbols", []), symbol)
     if numbers is None:
         raise UsageError(f"contract {name} is for {' and '.join(table['symbols'])}, not for {symbol}")

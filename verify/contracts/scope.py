@@ -258,9 +258,10 @@ class Moment:
                 return store.value
         loads = {load.value: load for load in self.state.loads if _reads_whole(load, address, word)}
         picked = self._picked((address, word), list(loads), f"storage at {address}")
-        # What was stored there after the read, in another width or through another pointer, is there now.
-        seen = stores if self.stored else stores[: loads[picked].stores]
-        self.fresh.extend(self._apart(address, store, word) for store in seen)
+        before = loads[picked].stores
+        self.fresh.extend(self._apart(address, store, word) for store in stores[:before])
+        if self.stored:  # what was written over in part after the read is not there any more
+            self.fresh.extend(not_(store.guard) for store in stores[before:] if _overlaps(address, store, word))
         return picked
 
     def _apart(self, address: Term, store: Store, word: int) -> Term:
@@ -320,6 +321,12 @@ class _Choice(Exception):
 
 def _reads_whole(load: Load, address: Term, word: int) -> bool:
     return load.address is address and load.value.width == 8 * word and load.guard is TRUE
+
+
+def _overlaps(address: Term, store: Store, word: int) -> bool:
+    """Whether a store certainly touches the word at an address."""
+    distance = offset_from(address, store.address)
+    return distance is not None and -word < distance < store.value.width // 8
 
 
 def _apart(address: Term, store: Store, word: int) -> Term:

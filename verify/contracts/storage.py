@@ -15,7 +15,7 @@ def variables(reader: Reader) -> dict[str, int]:
     sizes = {"pointer": word, "long": word, "int": 4}
     found = {}
     for name, kind in reader.typed(reader.table, "variables", dict, {}).items():
-        if kind not in sizes:
+        if not isinstance(kind, str) or kind not in sizes:
             raise reader.error(f"variable {name!r} must be one of {', '.join(sizes)}", "variables", name)
         found[name] = sizes[kind]
     return found

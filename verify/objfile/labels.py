@@ -6,18 +6,21 @@ where it goes, and which key it hangs on; the branch is a BRCL of mask 0 or 15:
     24 bytes (until 4.19)   code, target, key: addresses (12 bytes in 31-bit code)
     16 bytes (4.20 on)      code (4) and target (4): distances from themselves; key (8)
 
-In a relocatable object the relocations name the code. A linked image is understood where every entry makes sense.
+In a relocatable object the relocations name the code. In a linked kernel the table is a part of another section,
+between two symbols, and it is understood where every entry makes sense.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 
 from verify.errors import Unsupported
 from verify.objfile.image import Image, Place, Section
 
 _TABLE = "__jump_table"
+_FIRST, _END = f"__start_{_TABLE}", f"__stop_{_TABLE}"
 _RELATIVE = 16  # bytes of an entry
 _ABSOLUTE = {64: (24, ">QQQ"), 31: (12, ">III")}
 
@@ -25,10 +28,22 @@ _ABSOLUTE = {64: (24, ">QQQ"), 31: (12, ">III")}
 def read(image: Image) -> frozenset[Place]:
     """Where the branches stand. Raises Unsupported for a table that cannot be read."""
     found: set[Place] = set()
+    for section in _tables(image):
+        found.update(_relocated(image, section) if image.relocatable else _linked(image, section))
+    return frozenset(found)
+
+
+def _tables(image: Image) -> Iterator[Section]:
+    named = {one.name: one.place for one in image.symbols if one.name in (_FIRST, _END)}
+    first, end = named.get(_FIRST), named.get(_END)
     for section in image.sections:
         if section.name == _TABLE and section.data:
-            found.update(_relocated(image, section) if image.relocatable else _linked(image, section))
-    return frozenset(found)
+            yield section
+        elif first and end and section.space == first.space and 0 <= first.offset - section.start < len(section.data):
+            at = first.offset - section.start
+            data = section.data[at : end.offset - section.start]
+            if data:
+                yield replace(section, start=first.offset, data=data)
 
 
 def _relocated(image: Image, section: Section) -> Iterator[Place]:

@@ -19,6 +19,9 @@ from verify.walk.under_way import LINK, Ground, Walk, known
 # The older thunks name a scratch register first: r1use_r14 branches to r14 (arch/s390/include/asm/nospec-insn.h, 4.16).
 _THUNK = re.compile(r"^__s390x?_indirect_jump_r(?:(?P<scratch>\d+)use_r)?(?P<target>\d+)$")
 
+# Functions of the C library and the kernel behind whose call a compiler puts no code of the same function (noreturn).
+_NEVER_RETURN = frozenset({"__stack_chk_fail", "__fortify_fail", "__chk_fail", "__assert_fail", "abort", "panic"})
+
 
 def leave(ground: Ground, walk: Walk, place: Place | None) -> bool:
     """Handle a target outside the image; False when it is an exit."""
@@ -81,6 +84,9 @@ def _check_function(ground: Ground, walk: Walk, target: Term) -> None:
 
     Bare code has nothing but absolute addresses; that there is a function is then an assumption.
     """
+    never = _NEVER_RETURN.intersection(ground.code.names(target))
+    if never:
+        raise Unsupported(f"calls {min(never)}, which does not return: nothing is claimed of a path that ends so")
     base, offset = split(target)
     if base is None and ground.code.image.fixed and offset >= ground.code.mode.lowcore and offset % 2 == 0:
         walk.trusted.append("at each absolute address that is called there is a function of the ABI")
