@@ -145,6 +145,9 @@ def test_an_image_says_itself_which_kernel_it_is_of(made: Maker) -> None:
     assert asked.code == 0, asked.out
     assert UNBUILT in asked.out
     assert "expoline  " not in asked.out
+    demanded = verify("prove", path, "--kernel", "6.1", "--select", "expoline")
+    assert demanded.code == 1
+    assert "refuted      expoline" in demanded.out
 
 
 def test_an_object_that_knows_a_thunk_uses_it(made: Maker) -> None:

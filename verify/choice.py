@@ -12,7 +12,7 @@ from verify.contracts import selection
 from verify.contracts.claims import ProofClaim, load_claims
 from verify.contracts.handlers import narrowed
 from verify.contracts.kernels import Version, version
-from verify.contracts.load import Has, contract_names, inherited, load_contract, symbol_numbers
+from verify.contracts.load import THUNKS, Has, contract_names, inherited, load_contract, symbol_numbers
 from verify.contracts.measured import Measured
 from verify.contracts.schema import Contract
 from verify.errors import InputError
@@ -148,7 +148,7 @@ def _choice(image: Image, symbol: Symbol, options: Options) -> Choice:
 
 def _plain_choice(image: Image, symbol: Symbol, options: Options) -> Choice:
     root = library.library("models")
-    names, has = _names(image, symbol), _known_to(image)
+    names, has = _names(image, symbol), _known_to(image, options)
     if (kernel := options.version()) is not None and (chosen := _of_kernel(image, symbol, options, kernel)):
         return chosen
     if options.contract is not None and options.kernel is None:
@@ -176,7 +176,7 @@ def _of_kernel(
     Raises InputError where version and object leave several, and, of a kernel that was asked for, where contracts for
     the symbol are for other kernels only.
     """
-    root, names, has = library.library("models"), _names(image, symbol), _known_to(image)
+    root, names, has = library.library("models"), _names(image, symbol), _known_to(image, options)
     known = [one for one in selection.dated(root) if one.covers(names)]
     found = selection.candidates(root, names, kernel, image.bits, has)
     if options.contract in {one.name for one in known}:
@@ -210,10 +210,12 @@ def _listed(contracts: Iterable[selection.Dated]) -> str:
     return "".join(f"\n  {one.describe()}" for one in contracts)
 
 
-def _known_to(image: Image) -> Has:
-    """Whether the object knows a symbol: defines it or refers to it."""
+def _known_to(image: Image, options: Options) -> Has:
+    """Whether the object knows a symbol: defines it or refers to it; thunks are known where expolines are asked for."""
 
     def known(pattern: str) -> bool:
+        if pattern == THUNKS and "expoline" in options.select:
+            return True
         if "*" in pattern:
             return any(fnmatchcase(symbol.name, pattern) for symbol in image.symbols)
         return any(symbol.name == pattern for symbol in image.symbols)

@@ -26,8 +26,11 @@ KEYS = ("summary", "source", "extends", "abstract", "layout", "symbols", "inner"
 Has = Callable[[str], bool]
 """Whether an object knows a symbol of that name or pattern, defined or not."""
 WHERE_BUILT = "where-built"
-_THUNKS = "__s390*_indirect_jump_r*"
-_UNBUILT = f"no claim of expoline: nothing in this file knows a thunk ({_THUNKS}), so it is built without expolines"
+THUNKS = "__s390*_indirect_jump_r*"
+_UNBUILT = (
+    f"no claim of expoline: nothing in this file knows a thunk ({THUNKS}), so it is built without expolines "
+    "(--select expoline claims it all the same)"
+)
 
 _NAME = re.compile(r"(?!(?:layouts|handlers)/)[\w.-]*\w/\w[\w.-]*")
 _NUMBER = re.compile(r"\{([A-Z]+)\}")
@@ -83,7 +86,7 @@ def load_contract(
         raise UsageError(f"contract {name} is for {' and '.join(table['symbols'])}, not for {symbol}")
     table |= {key: _numbered(table[key], numbers) for key in _NUMBERED if key in table}
     kernels_of(sources[0])
-    unbuilt = table.get("expoline") == WHERE_BUILT and has is not None and not has(_THUNKS)
+    unbuilt = table.get("expoline") == WHERE_BUILT and has is not None and not has(THUNKS)
     if table.get("expoline") == WHERE_BUILT:
         table["expoline"] = not unbuilt
     if "formerly" in table:
