@@ -248,7 +248,7 @@ def version(package: Package) -> str:
 def waiting(image: Path, number: str) -> tuple[float, float]:
     """Seconds of the bare imports, and of one routine of an image: medians of three."""
     times: dict[str, list[float]] = {"bare": [], "whole": []}
-    prove = [sys.executable, "-m", "verify", "prove", str(image), "--symbol", "ftrace_caller", "--quiet",
+    prove = [sys.executable, "-m", "verify", "prove", "--no-cache", str(image), "--symbol", "ftrace_caller", "--quiet",
              "--kernel", number]  # fmt: skip
     for _ in range(3):
         for name, command in (("bare", [sys.executable, "-c", BARE]), ("whole", prove)):
