@@ -192,7 +192,7 @@ def test_jobs_change_no_byte(form: str, one_of_five: Path, lifter: Callable) -> 
 
 
 def test_a_counterexample_does_not_depend_on_what_was_proved_before() -> None:
-    paths = sorted((ROOT / "trampolines/broken").glob("matrix-*.o"))
+    paths = sorted((ROOT / "trampolines/broken").glob("matrix-*.o"))[::8]  # which all are proved elsewhere
     forwards = pipeline.prove(paths, pipeline.Options())
     backwards = pipeline.prove(paths[::-1], pipeline.Options())
     assert "for example" in str(forwards)

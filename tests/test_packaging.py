@@ -63,7 +63,8 @@ def test_the_wheel_carries_the_library(directory: str, wheel: Path) -> None:
 def test_the_wheel_carries_nothing_else(wheel: Path) -> None:
     for name in names(wheel):
         assert (
-            name.endswith((".py", ".toml", ".tsv", "py.typed", ".json", ".j2", ".css", ".js")) or ".dist-info/" in name
+            name.endswith((".py", ".toml", ".tsv", "py.typed", ".json", ".j2", ".css", ".js", "INDEX.txt"))
+            or ".dist-info/" in name
         ), name
 
 
