@@ -17,7 +17,7 @@ from verify.contracts.layout import load_layout
 from verify.contracts.load import layout_names
 from verify.contracts.schema import Call, Contract, Narrowing
 from verify.contracts.source import Source, read
-from verify.errors import UsageError
+from verify.errors import Undecided, UsageError
 from verify.machine.term import Term
 
 _KEYS = ("summary", "source", "changes", "sets")
@@ -156,8 +156,8 @@ class _Fields:
     def name(self, path: str) -> Term:
         return self.fields[f"{self.struct}.{path}"]
 
-    def memory(self, address: Term, *, old: bool, size: int | None = None) -> Term:
-        raise NotImplementedError(f"{address}: 'sets' speaks of fields only ({old=}, {size=})")
+    def memory(self, address: Term, *, old: bool, size: int | None = None) -> Term:  # `_sets` refuses it when read
+        raise Undecided(f"a handler model speaks of storage at {address}, not of fields alone")
 
 
 def withheld(contract: Contract, when: Expr | None) -> tuple[str, ...]:
